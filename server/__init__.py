@@ -1,0 +1,1 @@
+"""The serving room: opens sealed models and answers."""

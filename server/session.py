@@ -1,0 +1,114 @@
+"""The only module that knows onnxruntime: bytes of a model in, label and probability arrays out.
+
+How numbers travel: a JSON number is a float64. It is rounded once, to the nearest, to the dtype that the
+model's input declares, which is what the training library does with a float64 array of the same numbers.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # onnxruntime reads it once, while it is imported
+import onnxruntime
+from numpy.typing import NDArray
+
+from registry.errors import BrokenEntry
+from registry.manifest import Signature
+
+Value = float | str | None
+Rows = Sequence[tuple[Value, ...]] | NDArray[Any]
+"""``(n, features)`` values in signature order; None is missing."""
+
+INPUT_DTYPES = {
+    "tensor(float)": ("float32", np.float32),
+    "tensor(double)": ("float64", np.float64),
+    "tensor(int64)": ("int64", np.int64),
+    "tensor(string)": ("string", np.object_),
+}
+OUTPUTS = {"label": ("tensor(int64)",), "probabilities": ("tensor(float)", "tensor(double)")}
+ONNXRUNTIME_VERSION: str = onnxruntime.__version__
+
+
+class Session:
+    """One loaded model. Safe to call from several threads."""
+
+    def __init__(self, model: bytes, signature: Signature) -> None:
+        """Build the session and hold its inputs and outputs against the signature.
+
+        Raises:
+            BrokenEntry: onnxruntime refuses the model, or the model is not what the signature says.
+        """
+        try:
+            self._session = onnxruntime.InferenceSession(
+                model, _options(), providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime raises a dozen unrelated classes
+            raise BrokenEntry(
+                f"onnxruntime {ONNXRUNTIME_VERSION} refuses the model ({type(error).__name__})"
+            ) from error
+        self._columns = self._check_inputs(signature)
+        self._check_outputs(signature)
+
+    def feed(self, rows: Rows) -> dict[str, NDArray[Any]]:
+        """Arrays to run on: one ``(n, features)`` matrix, or one ``(n, 1)`` column per feature."""
+        if len(self._columns) == 1 and self._matrix:
+            name, dtype = self._columns[0]
+            return {name: np.array(rows, dtype)}
+        columns = zip(*rows, strict=True)
+        return {
+            name: np.array(column, dtype).reshape(-1, 1)
+            for (name, dtype), column in zip(self._columns, columns, strict=True)
+        }
+
+    def labels(self, feed: dict[str, NDArray[Any]]) -> NDArray[np.int64]:
+        """Class index of each row, ``(n,) int64``."""
+        found: NDArray[np.int64] = self._session.run(["label"], feed)[0]
+        return found
+
+    def answers(self, feed: dict[str, NDArray[Any]]) -> tuple[NDArray[np.int64], NDArray[np.floating[Any]]]:
+        """Class index ``(n,) int64`` and class probabilities ``(n, classes) float32 or float64``."""
+        label, probabilities = self._session.run(["label", "probabilities"], feed)
+        return label, probabilities
+
+    def _check_inputs(self, signature: Signature) -> list[tuple[str, type]]:
+        """Feed names and dtypes, decided once."""
+        inputs = self._session.get_inputs()
+        for tensor in inputs:
+            if tensor.type not in INPUT_DTYPES:
+                raise BrokenEntry(
+                    f"input {tensor.name!r} is a {tensor.type}; expected one of {', '.join(INPUT_DTYPES)}"
+                )
+        found = [INPUT_DTYPES[tensor.type] for tensor in inputs]
+        expected = [feature.dtype for feature in signature.features]
+        self._matrix = len(inputs) == 1 and inputs[0].shape[1:] == [len(expected)]
+        given = [found[0][0]] * len(expected) if self._matrix else [name for name, _ in found]
+        if given != expected:
+            raise BrokenEntry(f"the model takes {given}, the signature says {expected}")
+        return [(tensor.name, dtype) for tensor, (_, dtype) in zip(inputs, found, strict=True)]
+
+    def _check_outputs(self, signature: Signature) -> None:
+        outputs = {tensor.name: tensor for tensor in self._session.get_outputs()}
+        for name, types in OUTPUTS.items():
+            tensor = outputs.get(name)
+            if tensor is None or tensor.type not in types:
+                came = f"a {tensor.type}" if tensor else f"only {sorted(outputs)}"
+                raise BrokenEntry(f"expected an output {name!r} ({' or '.join(types)}), found {came}")
+        width = outputs["probabilities"].shape[-1]
+        if width != len(signature.classes):
+            raise BrokenEntry(
+                f"the model gives {width} probabilities, the signature has {len(signature.classes)} classes"
+            )
+
+
+def _options() -> onnxruntime.SessionOptions:
+    """One thread: sums of an ensemble change their last bits with the number of threads that add them up."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 4  # fatal only: a refusal is raised, and told by whoever asked
+    return options
