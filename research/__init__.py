@@ -1,0 +1,1 @@
+"""The study: where models are trained, evaluated and compared."""
