@@ -1,0 +1,45 @@
+"""The composition root: puts the application together and does nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from litestar import Litestar
+from litestar.exceptions import HTTPException
+
+from server.counters import Counters
+from server.endpoints.answer import on_error, on_http_error
+from server.endpoints.body import body_reader
+from server.endpoints.config import config_router
+from server.endpoints.docs import docs_routes
+from server.endpoints.health import health_routes
+from server.endpoints.metrics import metrics_route
+from server.endpoints.models import model_routes
+from server.endpoints.prediction import prediction_routes
+from server.generation import Serving
+
+
+def create_app(serving: Serving, counters: Counters, control: Path) -> Litestar:
+    """The whole application; any ASGI server can host it.
+
+    Args:
+        serving: at its first generation already.
+        counters: this worker's.
+        control: address of the supervisor.
+    """
+    max_body_bytes = serving.generation.plan.resolved.settings.max_body_bytes
+    read = body_reader(max_body_bytes)
+    return Litestar(
+        route_handlers=[
+            *prediction_routes(serving, counters, read),
+            *model_routes(serving),
+            *health_routes(serving),
+            *docs_routes(serving),
+            metrics_route(serving, counters),
+            config_router(serving, control, read),
+        ],
+        exception_handlers={HTTPException: on_http_error, Exception: on_error},
+        request_max_body_size=max_body_bytes,
+        openapi_config=None,  # the document depends on the models and is made by server.openapi
+        logging_config=None,
+    )

@@ -1,0 +1,123 @@
+"""Counters that every worker adds to without a lock and any worker can sum.
+
+One shared file holds a block of unsigned 64-bit cells for each (seat, series). A worker writes only the
+blocks of its own seat, from its event loop alone; a reader sums over the seats. A replacement takes over the
+seat of the worker that died, so a sum never runs backwards.
+"""
+
+from __future__ import annotations
+
+import bisect
+import mmap
+from collections.abc import Sequence
+from pathlib import Path
+
+MAX_SERIES = 256
+"""Series 0 is for answers without a model (unknown name); the last is shared by all models past the limit."""
+BUCKETS_S = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+"""Upper bounds of the latency histogram, in seconds; what is slower is counted in ``+Inf`` alone."""
+ENDPOINTS = ("predict", "batch")
+STATUSES = ("2xx", "4xx", "5xx")
+_BOUNDS_NS = [int(bound * 1e9) for bound in BUCKETS_S]
+_ROWS = len(ENDPOINTS) * len(STATUSES)
+_TIME = _ROWS + 1  # nanoseconds, by endpoint
+_HISTOGRAM = _TIME + len(ENDPOINTS)
+_WIDTH = len(BUCKETS_S) + 1
+CELLS = _HISTOGRAM + len(ENDPOINTS) * _WIDTH
+PREDICT, BATCH = range(len(ENDPOINTS))
+
+
+def create(path: Path, seats: int) -> None:
+    """Make the shared file, all zeros."""
+    with path.open("wb") as file:
+        file.truncate(seats * MAX_SERIES * CELLS * 8)
+
+
+def series_index(series: Sequence[str], reference: str) -> int:
+    """Where a model's counters are kept."""
+    return min(series.index(reference) + 1, MAX_SERIES - 1)
+
+
+class Counters:
+    """One worker's view: writes its own seat, reads all."""
+
+    def __init__(self, path: Path, seat: int) -> None:
+        """Map the file that ``create`` made."""
+        with path.open("r+b") as file:
+            self._cells = memoryview(mmap.mmap(file.fileno(), 0)).cast("Q")
+        self._seats = len(self._cells) // (MAX_SERIES * CELLS)
+        self._base = seat * MAX_SERIES * CELLS
+
+    def count(self, series: int, endpoint: int, status: int, rows: int, elapsed_ns: int) -> None:
+        """Add one answered request. Only the event loop's thread may call this."""
+        cells, base = self._cells, self._base + series * CELLS
+        cells[base + endpoint * len(STATUSES) + (status // 100 - 1) // 2] += 1  # 2xx 4xx 5xx: 0 1 2
+        cells[base + _ROWS] += rows
+        cells[base + _TIME + endpoint] += elapsed_ns
+        cells[base + _HISTOGRAM + endpoint * _WIDTH + bisect.bisect_left(_BOUNDS_NS, elapsed_ns)] += 1
+
+    def sums(self, series: int) -> list[int]:
+        """The block of one series, summed over all seats."""
+        stride = MAX_SERIES * CELLS
+        starts = range(series * CELLS, self._seats * stride, stride)
+        blocks = [self._cells[start : start + CELLS] for start in starts]
+        return [sum(column) for column in zip(*blocks, strict=True)]
+
+
+def exposition(counters: Counters, series: Sequence[str], generation: int, champion: str) -> str:
+    """Prometheus text format 0.0.4, summed over workers."""
+    indices = {"@": 0, "other@": MAX_SERIES - 1}
+    indices |= {reference: index for index, reference in enumerate(series[: MAX_SERIES - 2], 1)}
+    used = []
+    for reference, index in indices.items():
+        name, _, number = reference.partition("@")
+        if any(cells := counters.sums(index)):
+            used.append((name, number, cells))
+    lines = [
+        "# HELP mps_generation Generation that the answering worker serves.",
+        "# TYPE mps_generation gauge",
+        f"mps_generation {generation}",
+        "# HELP mps_model_info The model that /predict answers with.",
+        "# TYPE mps_model_info gauge",
+        'mps_model_info{{model="{}",version="{}"}} 1'.format(*champion.split("@")),
+    ]
+    for lister in (_requests, _rows, _latencies):
+        lines += lister(used)
+    return "\n".join(lines) + "\n"
+
+
+_Labelled = list[tuple[str, str, list[int]]]
+
+
+def _requests(used: _Labelled) -> list[str]:
+    lines = ["# HELP mps_requests_total Prediction requests answered.", "# TYPE mps_requests_total counter"]
+    for name, version, cells in used:
+        for endpoint, word in enumerate(ENDPOINTS):
+            for position, status in enumerate(STATUSES):
+                labels = f'model="{name}",version="{version}",endpoint="{word}",status="{status}"'
+                lines.append(f"mps_requests_total{{{labels}}} {cells[endpoint * len(STATUSES) + position]}")
+    return lines
+
+
+def _rows(used: _Labelled) -> list[str]:
+    lines = ["# HELP mps_rows_total Rows predicted.", "# TYPE mps_rows_total counter"]
+    return lines + [
+        f'mps_rows_total{{model="{name}",version="{version}"}} {c[_ROWS]}' for name, version, c in used
+    ]
+
+
+def _latencies(used: _Labelled) -> list[str]:
+    metric = "mps_request_duration_seconds"
+    lines = [f"# HELP {metric} From body received to answer ready.", f"# TYPE {metric} histogram"]
+    for name, version, cells in used:
+        for endpoint, word in enumerate(ENDPOINTS):
+            labels = f'model="{name}",version="{version}",endpoint="{word}"'
+            start, total = _HISTOGRAM + endpoint * _WIDTH, 0
+            for bound, count in zip(
+                (*map(str, BUCKETS_S), "+Inf"), cells[start : start + _WIDTH], strict=True
+            ):
+                total += count
+                lines.append(f'{metric}_bucket{{{labels},le="{bound}"}} {total}')
+            lines.append(f"{metric}_sum{{{labels}}} {cells[_TIME + endpoint] / 1e9}")
+            lines.append(f"{metric}_count{{{labels}}} {total}")
+    return lines

@@ -1,0 +1,1 @@
+"""The routes: thin adapters between Litestar and plain functions."""

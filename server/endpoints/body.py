@@ -1,0 +1,37 @@
+"""Reads a request's body up to the cap."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from litestar.exceptions.http_exceptions import RequestEntityTooLarge
+
+from server.endpoints.answer import AnyRequest
+from server.errors import TooLarge
+
+MAX_DRAINED_BYTES = 64 << 20
+"""How much of a body that is refused anyway is read and dropped. A client that is still sending when the
+connection closes sees a broken pipe instead of the answer."""
+
+Read = Callable[[AnyRequest], Awaitable[bytes]]
+
+
+def body_reader(max_body_bytes: int) -> Read:
+    """A function that reads a body; Litestar's ``request_max_body_size`` counts it as it comes."""
+
+    async def read(request: AnyRequest) -> bytes:
+        try:
+            return await request.body()
+        except RequestEntityTooLarge:
+            await _drain(request)
+            raise TooLarge(f"expected a body of at most {max_body_bytes} bytes; send it in parts") from None
+
+    return read
+
+
+async def _drain(request: AnyRequest) -> None:
+    dropped, more = 0, True
+    while more and dropped < MAX_DRAINED_BYTES:
+        message = await request.receive()
+        more = message["type"] == "http.request" and message["more_body"]
+        dropped += len(message["body"]) if message["type"] == "http.request" else 0

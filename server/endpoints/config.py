@@ -1,0 +1,94 @@
+"""``GET /config`` and ``POST /config/reload``: for holders of the bearer token."""
+
+from __future__ import annotations
+
+import hmac
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from litestar import Response, Router, get, post
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+
+from server.endpoints.answer import AnyRequest, json_answer
+from server.endpoints.body import Read
+from server.errors import AdminClosed, Fault, InvalidValues, MalformedBody, Unauthorized
+from server.generation import Serving
+from server.plan import Plan
+from server.settings import HINTS
+from server.switching import request as switching
+from server.switching.messages import Reload
+
+
+def config_router(serving: Serving, control: Path, read: Read) -> Router:
+    """Handlers behind one guard: a route added to this router cannot forget it."""
+
+    def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
+        check_token(
+            serving.generation.plan.resolved.settings.admin_token, connection.headers.get("authorization")
+        )
+
+    @get("/", sync_to_thread=False)
+    def config() -> Response[bytes]:
+        return json_answer(_effective(serving.generation.plan))
+
+    @post("/reload", status_code=200)
+    async def reload(request: AnyRequest) -> Response[bytes]:
+        allow = _allow_signature_change(request.scope["query_string"].decode("latin-1"))
+        done = await switching.reload(control, Reload(_change(await read(request)), allow))
+        return json_answer(msgspec.structs.asdict(done))
+
+    return Router("/config", route_handlers=[config, reload], guards=[guard])
+
+
+def check_token(expected: str | None, authorization: str | None) -> None:
+    """Let the holder of the token through.
+
+    Raises:
+        AdminClosed: no token is set.
+        Unauthorized: the header is absent or wrong.
+    """
+    if expected is None:
+        raise AdminClosed(
+            "set MPS_ADMIN_TOKEN (16 characters or more) on the server to open the admin endpoints"
+        )
+    scheme, _, token = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer" or not hmac.compare_digest(token.encode(), expected.encode()):
+        raise Unauthorized(
+            "expected the header 'Authorization: Bearer <token>' with the server's MPS_ADMIN_TOKEN"
+        )
+
+
+def _effective(plan: Plan) -> dict[str, Any]:
+    resolved = plan.resolved
+    values = msgspec.to_builtins(resolved.settings)
+    values["admin_token"] = "(set)"  # whoever reads this has it
+    return {
+        "generation": plan.generation,
+        "settings": {name: {"value": values[name], "source": resolved.sources[name]} for name in HINTS},
+        "needs_restart": resolved.needs_restart,
+    }
+
+
+def _allow_signature_change(query: str) -> bool:
+    if query in ("", "allow_signature_change=false"):
+        return False
+    if query == "allow_signature_change=true":
+        return True
+    raise InvalidValues(
+        [Fault("?", f"expected ?allow_signature_change=true or nothing, came {query[:80]!r}")]
+    )
+
+
+def _change(body: bytes) -> dict[str, Any]:
+    if not body:
+        return {}
+    try:
+        return msgspec.json.decode(body, type=dict[str, Any])
+    except msgspec.ValidationError:
+        raise InvalidValues(
+            [Fault("", 'expected an object of settings such as {"model_type":"xgboost"}')]
+        ) from None
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        raise MalformedBody("expected JSON or nothing, came something else") from None

@@ -1,0 +1,112 @@
+"""A generation: the models that answer together, swapped as one.
+
+A request reads ``Serving.generation`` once and uses that object to its end, so it never sees half a switch.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import msgspec
+
+from registry.errors import BrokenEntry
+from registry.store import Store
+from server.errors import NotLoaded
+from server.model import Model
+from server.plan import Plan, PlannedModel
+
+log = logging.getLogger("mps")
+
+
+class Lane(msgspec.Struct, frozen=True):
+    """A model as one generation serves it: with the headers that its answers carry."""
+
+    model: Model
+    headers: dict[str, str]
+    series: int
+
+
+class Generation:
+    """Loaded models of one plan."""
+
+    def __init__(self, plan: Plan, lanes: dict[str, Lane]) -> None:
+        """``lanes`` by reference."""
+        self.plan = plan
+        self.number = plan.generation
+        self.champion = lanes[plan.champion.reference]
+        self.lanes = {route: lanes[reference] for route, reference in plan.routes.items()}
+        self.max_batch_rows = plan.resolved.settings.max_batch_rows
+
+    def lane(self, name: str | None) -> Lane:
+        """The model of that name; None is the champion.
+
+        Raises:
+            NotLoaded
+        """
+        if name is None:
+            return self.champion
+        found = self.lanes.get(name)
+        if found is None:
+            raise NotLoaded(f"no model {name[:80]!r} is loaded; loaded: {', '.join(sorted(self.lanes))}")
+        return found
+
+
+class Serving:
+    """The one place where a worker keeps what it serves now. Commit is one assignment."""
+
+    def __init__(self) -> None:
+        """Nothing is served before the first commit."""
+        self._generation: Generation | None = None
+        self.attached = False
+        """Whether the supervisor can reach this worker: without it no switch would reach it either."""
+
+    @property
+    def generation(self) -> Generation:
+        """What is served now; the application starts only after the first commit."""
+        assert self._generation is not None, "the application started before the first commit"
+        return self._generation
+
+    @property
+    def ready(self) -> bool:
+        """The configured set is loaded, its golden rows passed, and a switch would reach this worker."""
+        return self._generation is not None and self.attached
+
+    def commit(self, generation: Generation) -> None:
+        """Every request that starts from now on is answered by ``generation``."""
+        self._generation = generation
+        settings = generation.plan.resolved.settings
+        log.setLevel(settings.log_level)
+        log.info("serving generation %d: %s", generation.number, generation.plan.champion.reference)
+
+    def prepare(self, plan: Plan) -> Generation:
+        """Load what the plan needs and the present generation does not have. Serves nothing yet.
+
+        Raises:
+            BrokenEntry: an entry is not the one that was planned, or does not pass its golden rows.
+        """
+        loaded = {lane.model.seal: lane.model for lane in self._lanes()}
+        store = Store(Path(plan.resolved.settings.registry))
+        lanes = {}
+        for planned in plan.models:
+            model = loaded.get(planned.seal) or _load(store, planned)
+            lanes[planned.reference] = Lane(model, _headers(planned, plan.generation), planned.series)
+        return Generation(plan, lanes)
+
+    def _lanes(self) -> list[Lane]:
+        return list(self._generation.lanes.values()) if self._generation else []
+
+
+def _load(store: Store, planned: PlannedModel) -> Model:
+    entry = store.read(planned.name, planned.version)
+    if entry.seal != planned.seal:
+        raise BrokenEntry(f"{planned.reference} changed while it was being loaded; try again")
+    return Model(entry)
+
+
+def _headers(planned: PlannedModel, generation: int) -> dict[str, str]:
+    return {
+        "X-Model-Name": planned.name,
+        "X-Model-Version": str(planned.version),
+        "X-Model-Generation": str(generation),
+    }

@@ -1,0 +1,73 @@
+"""Errors as ``application/problem+json`` (RFC 9457): one shape, one table of statuses."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+import msgspec
+
+from registry.errors import RegistryError
+from server.errors import (
+    AdminClosed,
+    InvalidValues,
+    MalformedBody,
+    NotLoaded,
+    ReloadRefused,
+    SettingsError,
+    TooLarge,
+    Unauthorized,
+    Unavailable,
+    WrongMediaType,
+)
+
+log = logging.getLogger("mps")
+
+MEDIA_TYPE = "application/problem+json"
+STATUS: dict[type[Exception], tuple[int, str, str]] = {
+    MalformedBody: (400, "malformed-json", "The body is not JSON"),
+    Unauthorized: (401, "unauthorized", "A bearer token is needed"),
+    AdminClosed: (403, "admin-closed", "Admin endpoints are closed"),
+    NotLoaded: (404, "unknown-model", "No such model is loaded"),
+    ReloadRefused: (409, "reload-refused", "The reload changed nothing"),
+    RegistryError: (409, "registry", "The registry cannot supply the model"),
+    TooLarge: (413, "too-large", "The request is too large"),
+    WrongMediaType: (415, "media-type", "The body must be JSON"),
+    InvalidValues: (422, "invalid-values", "The values are not what is taken"),
+    SettingsError: (422, "invalid-setting", "The setting is not what is taken"),
+    Unavailable: (503, "unavailable", "Not available now"),
+}
+"""Class to (status, slug of the type URI, title). A subclass falls under its nearest listed ancestor."""
+EXTRA_HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "1"}}
+
+
+class Reply(NamedTuple):
+    """An answer, free of any web framework."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    media_type: str = "application/json"
+
+
+def problem(error: Exception) -> Reply:
+    """The answer for an error. What is not in the table is ours: logged in full, told as nothing but 500."""
+    for ancestor in type(error).__mro__:
+        if ancestor in STATUS:
+            status, slug, title = STATUS[ancestor]
+            faults = error.faults if isinstance(error, InvalidValues) else ()
+            extra = {"errors": [{"pointer": f.pointer, "detail": f.detail} for f in faults]} if faults else {}
+            return _reply(status, f"urn:mps:problem:{slug}", title, str(error), extra)
+    log.error("unexpected error", exc_info=error)
+    return framework_problem(500, "the server failed on this request; its log says why")
+
+
+def framework_problem(status: int, detail: str) -> Reply:
+    """The answer for what the web framework refuses (unknown path, wrong method, body over the cap)."""
+    return _reply(status, "about:blank", HTTPStatus(status).phrase, detail, {})
+
+
+def _reply(status: int, uri: str, title: str, detail: str, extra: dict[str, Any]) -> Reply:
+    body = msgspec.json.encode({"type": uri, "title": title, "status": status, "detail": detail, **extra})
+    return Reply(status, EXTRA_HEADERS.get(status, {}), body, MEDIA_TYPE)

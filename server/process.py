@@ -1,0 +1,143 @@
+"""The only module that knows granian: the main process and what each worker runs."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from granian.constants import Interfaces, Loops
+from granian.server import Server
+
+from server.errors import ServerError, SettingsError
+from server.settings import Resolved, Settings, resolve
+from server.switching.state import State
+from server.switching.supervisor import Supervisor
+
+DRAIN_S = 10
+"""A worker that has not finished its requests by then, after being told to stop, is killed."""
+
+
+def run(config: Path | None, flags: Mapping[str, str]) -> None:
+    """Serve until told to stop.
+
+    Args:
+        config: the TOML file, if one was named.
+        flags: environment variables that the command line sets.
+
+    Raises:
+        ServerError, RegistryError: the server cannot start.
+    """
+    environ = {**os.environ, **flags}
+
+    def resolver(override: Mapping[str, Any]) -> Resolved:
+        return resolve(environ, config, override)
+
+    settings = resolver({}).settings
+    _configure_logging(settings.log_level)
+    _check_port(settings)
+    state = State(settings.state_folder())
+    state.claim()
+    supervisor = Supervisor(resolver, state, on_fatal=lambda: os.kill(os.getpid(), signal.SIGTERM))
+    address = supervisor.run()
+    try:
+        _serve(settings, address, supervisor)
+    finally:
+        supervisor.close()
+    if supervisor.fatal is not None:
+        raise ServerError(supervisor.fatal)
+
+
+def _serve(settings: Settings, address: Path, supervisor: Supervisor) -> None:
+    # A fork of a process with threads may inherit a held lock, and every open descriptor with it.
+    multiprocessing.set_start_method("spawn", force=True)
+    server = Server(
+        "server.process:load_worker",
+        address=settings.api_host,
+        port=settings.api_port,
+        interface=Interfaces.ASGINL,
+        workers=settings.workers,
+        loop=Loops.asyncio,
+        websockets=False,
+        respawn_failed_workers=True,
+        workers_kill_timeout=DRAIN_S,
+        log_enabled=False,
+    )
+    server.respawned_wrks = _Respawned(supervisor)
+    try:
+        server.serve(target_loader=partial(load_worker, address, settings.log_level), wrap_loader=False)
+    except SystemExit:  # granian gave up
+        raise ServerError("the workers died while they were starting; what they said is above") from None
+
+
+class _Respawned(dict[int, float]):
+    """When each worker was replaced. granian ends the whole server when a replacement dies within seconds.
+
+    That is right while the server starts. Once it has served, a worker that dies twice is replaced twice.
+    """
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        super().__init__()
+        self._supervisor = supervisor
+
+    def __setitem__(self, worker: int, when: float) -> None:
+        if not self._supervisor.has_served:
+            super().__setitem__(worker, when)
+
+
+def load_worker(address: Path, log_level: str) -> Any:
+    """Runs in each worker before its socket opens: join, then build the application."""
+    # Here and not above: the main process neither predicts nor routes, and stays small.
+    from server.app import create_app
+    from server.generation import Serving
+    from server.switching.member import Member
+
+    atexit.register(_leave)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the main process, which stops the workers
+    _configure_logging(log_level)
+    serving = Serving()
+    counters = Member(address, serving).join()
+    return create_app(serving, counters, address)
+
+
+def _leave() -> None:
+    """End a drained worker at once: granian's threads may panic while the interpreter is taken down."""
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _configure_logging(level: str) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s [%(process)d] %(message)s"))
+    log = logging.getLogger("mps")
+    log.handlers[:] = [handler]
+    log.propagate = False
+    log.setLevel(level)
+
+
+def _check_port(settings: Settings) -> None:
+    """granian's sockets share a port silently; two servers would answer for each other.
+
+    Raises:
+        SettingsError: the address cannot be had.
+    """
+    try:
+        family, kind, protocol, _, target = socket.getaddrinfo(
+            settings.api_host, settings.api_port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(target)
+    except OSError as error:
+        where = f"{settings.api_host}:{settings.api_port}"
+        raise SettingsError(
+            f"cannot listen on {where}: {error.strerror or error}; set MPS_API_PORT"
+        ) from None

@@ -1,0 +1,59 @@
+"""The application over the shipped registry, in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from litestar.testing import TestClient
+
+from registry.store import Entry, Store
+from server.app import create_app
+from server.counters import Counters, create
+from server.generation import Serving
+from server.settings import SHIPPED_REGISTRY
+from tests.server.application import TOKEN, Client, serve
+
+
+@pytest.fixture
+def shipped() -> Store:
+    """The registry that ships."""
+    return Store(Path(SHIPPED_REGISTRY))
+
+
+@pytest.fixture
+def entry(shipped: Store) -> Entry:
+    """A sound entry."""
+    return shipped.read("random_forest", shipped.current("random_forest"))
+
+
+@pytest.fixture
+def counters(tmp_path: Path) -> Counters:
+    """Counters of a server with one worker."""
+    create(tmp_path / "counters", 1)
+    return Counters(tmp_path / "counters", 0)
+
+
+@pytest.fixture
+def connect(counters: Counters, tmp_path: Path) -> Iterator[Callable[..., Client]]:
+    """A client of an application with the settings given."""
+    open_clients: list[TestClient[Any]] = []
+
+    def open_client(serving: Serving | None = None, **settings: Any) -> Client:
+        app = create_app(serving or serve(**settings), counters, tmp_path / "no-supervisor")
+        client = TestClient(app, raise_server_exceptions=False)
+        client.__enter__()
+        open_clients.append(client)
+        return client
+
+    yield open_client
+    for client in open_clients:
+        client.__exit__(None, None, None)
+
+
+@pytest.fixture
+def client(connect: Callable[..., Client]) -> Client:
+    """A client of the application with default settings and an admin token."""
+    return connect(admin_token=TOKEN)

@@ -1,0 +1,139 @@
+"""The one door to onnxruntime: what it takes, what it refuses, how numbers travel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+from registry.errors import BrokenEntry
+from registry.manifest import Feature, Signature
+from registry.store import Entry
+from server.session import Session
+
+
+def signature(*dtypes: str, classes: tuple[str, ...] = ("a", "b")) -> Signature:
+    """Features x0, x1, … of these dtypes."""
+    features = tuple(Feature(name=f"x{i}", dtype=dtype) for i, dtype in enumerate(dtypes))  # type: ignore[arg-type]
+    return Signature(features=features, classes=classes)
+
+
+def graph(inputs: list[Any], outputs: list[Any], nodes: list[Any]) -> bytes:
+    """A model of these parts."""
+    opsets = [helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 3)]
+    model = helper.make_model(
+        helper.make_graph(nodes, "g", inputs, outputs), opset_imports=opsets, ir_version=10
+    )
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def passing(dtype: int = TensorProto.FLOAT, width: int = 2, label: str = "label", wide: int = 2) -> bytes:
+    """A model whose probabilities are its input and whose label is the larger one."""
+    return graph(
+        [helper.make_tensor_value_info("input", dtype, [None, width])],
+        [
+            helper.make_tensor_value_info(label, TensorProto.INT64, [None]),
+            helper.make_tensor_value_info("probabilities", dtype, [None, wide]),
+        ],
+        [
+            helper.make_node("Identity", ["input"], ["probabilities"]),
+            helper.make_node("ArgMax", ["input"], [label], axis=1, keepdims=0),
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    ("onnx_dtype", "dtype", "expected"),
+    [(TensorProto.FLOAT, "float32", np.float32(0.1)), (TensorProto.DOUBLE, "float64", 0.1)],
+)
+def test_a_number_is_rounded_once_to_the_models_dtype(onnx_dtype: int, dtype: str, expected: float) -> None:
+    """0.1 reaches a float32 model as the nearest float32, a float64 model as it is."""
+    session = Session(passing(onnx_dtype), signature(dtype, dtype))
+    labels, probabilities = session.answers(session.feed([(0.1, 0.2)]))
+    assert probabilities[0, 0] == expected
+    assert labels.tolist() == session.labels(session.feed([(0.1, 0.2)])).tolist() == [1]
+
+
+def test_missing_reaches_the_model_as_nan() -> None:
+    """None in a row is NaN in the array."""
+    session = Session(passing(), signature("float32", "float32"))
+    assert np.isnan(session.feed([(None, 1.0)])["input"][0, 0])
+
+
+def test_an_array_of_rows_is_as_good_as_tuples() -> None:
+    """The converter proves with arrays what the server asks with tuples."""
+    session = Session(passing(), signature("float32", "float32"))
+    rows = np.array([[0.1, 0.9], [0.8, 0.3]])
+    assert session.labels(session.feed(rows)).tolist() == session.labels(session.feed(rows.tolist())).tolist()
+
+
+def test_columns_of_their_own_dtypes() -> None:
+    """A pipeline with strings takes one input per feature, and answers as scikit-learn does."""
+    from skl2onnx import convert_sklearn
+    from skl2onnx.common.data_types import FloatTensorType, Int64TensorType, StringTensorType
+
+    rows = [(0.1, 3, "red"), (0.9, 1, "blue"), (0.4, 2, "red"), (0.7, 5, "green")] * 5
+    table = np.array(rows, dtype=object)
+    prepare = ColumnTransformer([("colour", OneHotEncoder(), [2])], remainder="passthrough")
+    pipeline = make_pipeline(prepare, LogisticRegression())
+    pipeline.fit(table, [0, 1, 0, 1] * 5)
+    kinds = [FloatTensorType, Int64TensorType, StringTensorType]
+    model = convert_sklearn(
+        pipeline,
+        initial_types=[(f"x{i}", kind([None, 1])) for i, kind in enumerate(kinds)],
+        options={"zipmap": False},
+    )
+    names = {"output_label": "label", "output_probability": "probabilities"}
+    for node in model.graph.node:
+        node.output[:] = [names.get(name, name) for name in node.output]
+    for output in model.graph.output:
+        output.name = names.get(output.name, output.name)
+    session = Session(model.SerializeToString(), signature("float32", "int64", "string"))
+    assert session.labels(session.feed(rows)).tolist() == pipeline.predict(table).tolist()
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "words"),
+    [
+        (b"", signature("float32"), "refuses the model"),
+        (b"not a model", signature("float32"), "refuses the model"),
+        (passing()[:-9], signature("float32", "float32"), "refuses the model"),
+        (passing(width=3, wide=3), signature("float32", "float32"), "the signature says"),
+        (passing(), signature("float64", "float64"), "the signature says"),
+        (passing(label="output_label"), signature("float32", "float32"), "expected an output 'label'"),
+        (passing(width=3, wide=3), signature(*["float32"] * 3), "3 probabilities, the signature has 2"),
+    ],
+)
+def test_a_model_that_is_not_what_its_signature_says(model: bytes, given: Signature, words: str) -> None:
+    """Admission at load: inputs, outputs and widths, told in words of the model."""
+    with pytest.raises(BrokenEntry, match=words):
+        Session(model, given)
+
+
+def test_an_input_of_another_type() -> None:
+    """A bool input is none of the dtypes that a signature has."""
+    info = helper.make_tensor_value_info
+    model = graph(
+        [info("input", TensorProto.BOOL, [None, 1])],
+        [info("label", TensorProto.BOOL, [None, 1])],
+        [helper.make_node("Identity", ["input"], ["label"])],
+    )
+    with pytest.raises(BrokenEntry, match=r"is a tensor\(bool\)"):
+        Session(model, signature("float32"))
+
+
+def test_a_zipmap_is_refused(entry: Entry) -> None:
+    """The converters' default output, a list of dictionaries, is told apart by its type."""
+    from skl2onnx import to_onnx
+
+    rows = np.array([[0.0, 1.0], [1.0, 0.0]], np.float32)
+    model = to_onnx(LogisticRegression().fit(rows, [0, 1]), rows)
+    with pytest.raises(BrokenEntry, match="expected an output 'label'"):
+        Session(model.SerializeToString(), signature("float32", "float32"))

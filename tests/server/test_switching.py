@@ -1,0 +1,539 @@
+"""The supervisor against scripted workers: what it decides when a worker refuses, hangs, or is gone.
+
+A scripted worker is a real process (so that it can be killed) whose control connection the test holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from registry.manifest import Feature
+from registry.store import Store
+from server.errors import ReloadRefused, ServerError, SettingsError, Unavailable
+from server.settings import SHIPPED_REGISTRY, Resolved, resolve
+from server.switching import messages, request, supervisor
+from server.switching.messages import (
+    Abort,
+    Commit,
+    Committed,
+    Hello,
+    Prepare,
+    Prepared,
+    Refused,
+    Reload,
+    Reloaded,
+)
+from server.switching.state import Remembered, State
+from server.switching.supervisor import Supervisor
+
+
+class Worker:
+    """A worker that does what the test tells it to."""
+
+    def __init__(self, address: Path) -> None:
+        self.process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(10)
+        self.socket.connect(str(address))
+        self.lines = self.socket.makefile("rb")
+        self.say(Hello(self.process.pid))
+        assert isinstance(self.hear(), messages.Welcome)
+
+    def say(self, message: messages.Message) -> None:
+        self.socket.sendall(messages.line(message))
+
+    def hear(self) -> messages.ToWorker:
+        heard: messages.ToWorker = messages.decode_to_worker(self.lines.readline())
+        return heard
+
+    def expect_prepare(self) -> Prepare:
+        heard = self.hear()
+        assert isinstance(heard, Prepare)
+        return heard
+
+    def expect_commit(self) -> Commit:
+        heard = self.hear()
+        assert isinstance(heard, Commit)
+        return heard
+
+    def obey(self) -> Prepare:
+        """Prepare and commit as a good worker does."""
+        prepare = self.expect_prepare()
+        self.say(Prepared(prepare.attempt))
+        assert self.expect_commit().attempt == prepare.attempt
+        self.say(Committed(prepare.attempt))
+        return prepare
+
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def leave(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.lines.close()
+        self.socket.close()
+
+
+class Stage:
+    """A supervisor with settings that the test can change, and its workers."""
+
+    def __init__(self, folder: Path, **environ: str) -> None:
+        self.environ = {"MPS_WORKERS": "1", "MPS_RELOAD_DEADLINE_MS": "1500", **environ}
+        self.folder = folder
+        self.fatal = threading.Event()
+        self.workers: list[Worker] = []
+        self.state = State(folder)
+        self.supervisor = Supervisor(self.resolver, self.state, self.fatal.set)
+        self.address = self.supervisor.run()
+
+    def resolver(self, override: Mapping[str, Any]) -> Resolved:
+        return resolve(self.environ, None, override)
+
+    def enter(self) -> Worker:
+        worker = Worker(self.address)
+        self.workers.append(worker)
+        return worker
+
+    def joined(self) -> Worker:
+        worker = self.enter()
+        worker.obey()
+        until(lambda: worker.process.pid in {member.pid for member in self.supervisor._members})
+        return worker
+
+    def reload(self, allow: bool = False, **change: Any) -> Outcome:
+        outcome = Outcome()
+        threading.Thread(target=outcome.run, args=(self.address, Reload(change, allow)), daemon=True).start()
+        return outcome
+
+    def remembered(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.folder / "state.json").read_text())
+        return found
+
+    def close(self) -> None:
+        for worker in self.workers:
+            worker.leave()
+        self.supervisor.close()
+
+
+class Outcome:
+    """What a reload ended with."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.value: Reloaded | Exception | None = None
+
+    def run(self, address: Path, message: Reload) -> None:
+        try:
+            self.value = asyncio.run(request.reload(address, message))
+        except ServerError as error:
+            self.value = error
+        self.done.set()
+
+    def get(self) -> Reloaded:
+        assert self.done.wait(10), "the reload never ended"
+        if isinstance(self.value, Exception):
+            raise self.value
+        assert self.value is not None
+        return self.value
+
+
+def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    """Wait for something that another thread does."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    """A supervisor for one worker."""
+    stage = Stage(tmp_path / "state")
+    yield stage
+    stage.close()
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Stage]:
+    """A supervisor for two workers."""
+    stage = Stage(tmp_path / "state", MPS_WORKERS="2")
+    yield stage
+    stage.close()
+
+
+def test_a_reload_is_done_when_every_worker_has_committed(pair: Stage) -> None:
+    """Two phases; 200 only after the last confirmation; the state is on disk before the first commit."""
+    one, two = pair.joined(), pair.joined()
+    outcome = pair.reload(model_type="xgboost")
+    attempts = [one.expect_prepare(), two.expect_prepare()]
+    assert attempts[0] == attempts[1]
+    assert attempts[0].plan.champion.name == "xgboost"
+    one.say(Prepared(attempts[0].attempt))
+    time.sleep(0.2)
+    assert pair.remembered()["generation"] == 1
+    two.say(Prepared(attempts[0].attempt))
+    one.expect_commit()
+    assert pair.remembered() == {"generation": 2, "override": {"model_type": "xgboost"}}
+    one.say(Committed(attempts[0].attempt))
+    assert not outcome.done.wait(0.3), "answered before the second worker committed"
+    two.expect_commit()
+    two.say(Committed(attempts[0].attempt))
+    done = outcome.get()
+    assert (done.generation, done.model, done.version, done.workers) == (2, "xgboost", 1, 2)
+
+
+def test_one_refusal_aborts_everywhere(pair: Stage) -> None:
+    """A worker that cannot load it stops it for all; the reason is the answer; nothing is remembered."""
+    one, two = pair.joined(), pair.joined()
+    outcome = pair.reload(model_type="xgboost")
+    attempt = one.expect_prepare().attempt
+    one.say(Prepared(attempt))
+    two.expect_prepare()
+    two.say(Refused(attempt, "golden rows fail"))
+    for worker in (one, two):
+        assert worker.hear() == Abort(attempt)
+    with pytest.raises(ReloadRefused, match="golden rows fail"):
+        outcome.get()
+    assert pair.remembered() == {"generation": 1, "override": {}}
+    assert pair.supervisor.committed.champion.name == "heuristic"
+
+
+def test_a_worker_that_hangs_in_prepare_meets_the_deadline(pair: Stage) -> None:
+    """The deadline aborts; the late answer to the old attempt is not taken for one to the next."""
+    one, two = pair.joined(), pair.joined()
+    outcome = pair.reload(model_type="xgboost")
+    hung = one.expect_prepare().attempt
+    one.say(Prepared(hung))
+    two.expect_prepare()
+    with pytest.raises(ReloadRefused, match="1 of 2 workers did not prepare within 1500 ms"):
+        outcome.get()
+    for worker in (one, two):
+        assert worker.hear() == Abort(hung)
+    assert one.alive()
+    assert two.alive()
+    again = pair.reload(model_type="xgboost")
+    attempt = two.expect_prepare().attempt
+    two.say(Prepared(hung))
+    one.say(Prepared(one.expect_prepare().attempt))
+    assert not again.done.wait(0.2), "a stale answer was counted"
+    two.say(Prepared(attempt))
+    for worker in (one, two):
+        worker.say(Committed(worker.expect_commit().attempt))
+    assert again.get().generation == 2
+
+
+def test_a_worker_that_dies_in_prepare_is_left_out(pair: Stage) -> None:
+    """The others go on; its replacement joins at what was committed."""
+    one, two = pair.joined(), pair.joined()
+    outcome = pair.reload(model_type="xgboost")
+    two.expect_prepare()
+    two.leave()
+    one.obey()
+    assert outcome.get().workers == 1
+    replacement = pair.enter()
+    assert replacement.obey().plan.generation == 2
+
+
+def test_a_worker_that_dies_after_the_write_changes_nothing(pair: Stage) -> None:
+    """The switch has happened; the replacement joins at the new generation."""
+    one, two = pair.joined(), pair.joined()
+    outcome = pair.reload(model_type="xgboost")
+    for worker in (one, two):
+        worker.say(Prepared(worker.expect_prepare().attempt))
+    two.expect_commit()
+    two.leave()
+    one.say(Committed(one.expect_commit().attempt))
+    assert outcome.get().workers == 1
+    assert pair.enter().obey().plan.champion.name == "xgboost"
+
+
+def test_a_worker_that_does_not_confirm_is_killed(pair: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may serve the old generation, so it is gone before the reload is answered."""
+    monkeypatch.setattr(supervisor, "COMMIT_DEADLINE_S", 0.3)
+    one, two = pair.joined(), pair.joined()
+    outcome = pair.reload(model_type="xgboost")
+    for worker in (one, two):
+        worker.say(Prepared(worker.expect_prepare().attempt))
+    one.say(Committed(one.expect_commit().attempt))
+    assert outcome.get().workers == 1
+    assert not two.alive()
+    assert one.alive()
+
+
+def test_a_worker_whose_connection_breaks_is_killed(stage: Stage) -> None:
+    """No switch could reach it any more."""
+    worker = stage.joined()
+    worker.lines.close()
+    worker.socket.close()
+    until(lambda: not worker.alive())
+    until(lambda: not stage.supervisor._members)
+
+
+def test_a_state_that_cannot_be_written_aborts_everywhere(stage: Stage) -> None:
+    """An override that would be forgotten is refused; the workers keep what they have."""
+    worker = stage.joined()
+    (stage.folder / ".state.json.new").mkdir()
+    outcome = stage.reload(model_type="xgboost")
+    attempt = worker.expect_prepare().attempt
+    worker.say(Prepared(attempt))
+    assert worker.hear() == Abort(attempt)
+    with pytest.raises(ReloadRefused, match="state folder cannot be written"):
+        outcome.get()
+    assert stage.remembered()["generation"] == 1
+
+
+def test_nobody_to_prepare_is_a_refusal(stage: Stage) -> None:
+    """A generation that nobody has proved is not committed."""
+    stage.joined().leave()
+    until(lambda: not stage.supervisor._members)
+    with pytest.raises(ReloadRefused, match="no worker is up"):
+        stage.reload().get()
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"model_type": "nope"}, "no model 'nope'"),
+        ({"modle_type": "a"}, "did you mean"),
+        ({"workers": 3}, "run time"),
+    ],
+)
+def test_a_wrong_request_reaches_no_worker(stage: Stage, change: dict[str, Any], word: str) -> None:
+    """What the supervisor can tell itself is refused before any worker hears of it."""
+    worker = stage.joined()
+    with pytest.raises(SettingsError, match=word):
+        stage.reload(**change).get()
+    outcome = stage.reload()
+    assert worker.obey().plan.champion.name == "heuristic"
+    assert outcome.get().generation == 2
+
+
+def test_a_half_written_file_changes_nothing(stage: Stage, tmp_path: Path) -> None:
+    """A configuration that cannot be read is a refusal; once it is whole it is applied."""
+    worker = stage.joined()
+    file = tmp_path / "mps.toml"
+    stage.environ["MPS_CONFIG"] = str(file)
+    file.write_text('model_type = "xgb')
+    with pytest.raises(SettingsError, match="not TOML"):
+        stage.reload().get()
+    file.write_text('model_type = "xgboost"\nworkers = 2\napi_port = 9999\n')
+    outcome = stage.reload()
+    assert worker.obey().plan.champion.name == "xgboost"
+    assert outcome.get().needs_restart == ("api_port",)
+
+
+def test_an_override_outlives_the_server_and_can_be_removed(stage: Stage) -> None:
+    """A restart finds it; ``null`` forgets it; generations go on counting."""
+    worker = stage.joined()
+    outcome = stage.reload(model_type="xgboost")
+    worker.obey()
+    outcome.get()
+    again = Supervisor(stage.resolver, State(stage.folder), stage.fatal.set)
+    assert (again.committed.generation, again.committed.champion.name) == (3, "xgboost")
+    assert again.committed.resolved.sources["model_type"] == "override"
+    outcome = stage.reload(model_type=None)
+    assert worker.obey().plan.champion.name == "heuristic"
+    assert outcome.get().generation == 3
+    assert stage.remembered()["override"] == {}
+
+
+def test_reloads_take_turns(stage: Stage) -> None:
+    """Twenty at once: each is a generation of its own, one after the other."""
+    worker = stage.joined()
+    outcomes = [stage.reload(model_type="xgboost") for _ in range(20)]
+    generations = [worker.obey().plan.generation for _ in outcomes]
+    assert generations == list(range(2, 22))
+    assert sorted(outcome.get().generation for outcome in outcomes) == generations
+
+
+def test_a_reload_waits_for_workers_that_are_starting(pair: Stage) -> None:
+    """Right after the start it is answered when every worker is up and switched, or refused in time."""
+    one = pair.joined()
+    with pytest.raises(ReloadRefused, match="the workers are not all up"):
+        pair.reload().get()
+    outcome = pair.reload()
+    two = pair.joined()
+    for worker in (one, two):
+        worker.say(Prepared(worker.expect_prepare().attempt))
+    for worker in (one, two):
+        worker.say(Committed(worker.expect_commit().attempt))
+    assert outcome.get().workers == 2
+
+
+def test_who_waits_too_long_for_a_turn_is_refused(stage: Stage) -> None:
+    """A stuck reload does not hold the next one for ever."""
+    worker = stage.joined()
+    stuck = stage.reload()
+    attempt = worker.expect_prepare().attempt
+    worker.say(Prepared(attempt))
+    worker.expect_commit()
+    with pytest.raises(ReloadRefused, match="another reload is under way, still so after 1500 ms"):
+        stage.reload().get()
+    worker.say(Committed(attempt))
+    assert stuck.get().generation == 2
+
+
+def test_a_worker_that_joins_meanwhile_gets_the_newest(pair: Stage) -> None:
+    """It loaded what was committed when it came; when that has changed, it loads again before it serves."""
+    one = pair.joined()
+    pair.joined().leave()
+    two = pair.enter()
+    slow = two.expect_prepare()
+    outcome = pair.reload(model_type="xgboost")
+    one.obey()
+    assert outcome.get().workers == 1
+    two.say(Prepared(slow.attempt))
+    assert two.obey().plan.generation == 2
+
+
+def test_a_first_worker_that_cannot_load_ends_the_server(stage: Stage) -> None:
+    """The reason is kept for the last line; nothing is retried for ever."""
+    worker = stage.enter()
+    worker.say(Refused(worker.expect_prepare().attempt, "a flipped byte"))
+    assert stage.fatal.wait(5)
+    assert stage.supervisor.fatal == "a flipped byte"
+
+
+def test_a_later_worker_that_cannot_load_tries_again(pair: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others serve; it takes no traffic until it can load what is committed."""
+    monkeypatch.setattr(supervisor, "JOIN_RETRY_S", 0.05)
+    pair.joined()
+    late = pair.enter()
+    late.say(Refused(late.expect_prepare().attempt, "disk gone"))
+    assert late.obey().plan.generation == 1
+    assert not pair.fatal.is_set()
+
+
+def test_a_worker_that_leaves_while_joining_is_forgotten(pair: Stage) -> None:
+    """Its seat is free again."""
+    for _ in range(4):
+        worker = pair.enter()
+        worker.expect_prepare()
+        worker.leave()
+    until(lambda: len(pair.supervisor._seats) == 2)
+
+
+def test_a_joining_worker_that_does_not_confirm_is_killed(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It cannot block reloads, nor serve unseen."""
+    monkeypatch.setattr(supervisor, "COMMIT_DEADLINE_S", 0.2)
+    worker = stage.enter()
+    worker.say(Prepared(worker.expect_prepare().attempt))
+    until(lambda: not worker.alive())
+
+
+def test_a_replacement_waits_for_a_seat(pair: Stage) -> None:
+    """Two processes never write the same counters."""
+    one, two = pair.joined(), pair.joined()
+    third = socket.socket(socket.AF_UNIX)
+    third.settimeout(0.3)
+    third.connect(str(pair.address))
+    third.sendall(messages.line(Hello(one.process.pid)))
+    with pytest.raises(TimeoutError):
+        third.recv(1)
+    two.leave()
+    third.settimeout(5)
+    assert b"Welcome" in third.recv(4096)
+    third.close()
+
+
+def test_a_stranger_on_the_control_socket_is_harmless(stage: Stage) -> None:
+    """What is not understood is dropped, and the supervisor goes on."""
+    stranger = socket.socket(socket.AF_UNIX)
+    stranger.connect(str(stage.address))
+    stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
+    assert stranger.recv(1) == b""
+    stranger.close()
+    assert stage.joined().alive()
+
+
+def test_another_signature_is_refused_unless_meant(tmp_path: Path) -> None:
+    """A champion with other features changes what clients must send; that has to be said."""
+    registry = tmp_path / "registry"
+    shutil.copytree(SHIPPED_REGISTRY, registry)
+    store = Store(registry)
+    rename(store, "heuristic", "inches", lambda feature: msgspec.structs.replace(feature, unit="inch"))
+    rename(store, "heuristic", "narrow", lambda feature: msgspec.structs.replace(feature, dtype="float32"))
+    stage = Stage(tmp_path / "state", MPS_REGISTRY=str(registry))
+    worker = stage.joined()
+    with pytest.raises(
+        ReloadRefused, match=r"inches@1 has another signature than heuristic@1.*allow_signature"
+    ):
+        stage.reload(model_type="inches").get()
+    for model, allow in (("narrow", False), ("inches", True), ("inches", False)):
+        outcome = stage.reload(allow, model_type=model)
+        assert worker.obey().plan.champion.name == outcome.get().model == model
+    stage.close()
+
+
+def rename(store: Store, model: str, name: str, change: Callable[[Feature], Feature]) -> None:
+    """Publish a shipped model under another name with changed features."""
+    entry = store.read(model, 1)
+    card = entry.manifest.card
+    features = tuple(change(feature) for feature in card.signature.features)
+    signature = msgspec.structs.replace(card.signature, features=features)
+    card = msgspec.structs.replace(card, signature=signature)
+    store.publish(msgspec.structs.replace(entry.manifest, name=name, card=card), entry.model, entry.golden)
+    store.promote(name)
+
+
+def test_an_unreachable_supervisor_is_unavailable(tmp_path: Path) -> None:
+    """An endpoint does not hang on a server that is going down."""
+    with pytest.raises(Unavailable):
+        asyncio.run(request.reload(tmp_path / "nobody", Reload({}, False)))
+
+
+def test_a_broken_override_says_how_to_forget_it(tmp_path: Path) -> None:
+    """A server that cannot start because of what a reload set tells where that is kept."""
+    state = State(tmp_path)
+    state.save(Remembered(4, {"model_type": "gone"}))
+    with pytest.raises(SettingsError, match=r"no model 'gone'.*run-time override: remove .*state\.json"):
+        Supervisor(lambda override: resolve({}, None, override), state, lambda: None)
+    with pytest.raises(SettingsError, match=r"no model 'nope' in the registry[^(]*$"):
+        Supervisor(
+            lambda override: resolve({"MPS_MODEL_TYPE": "nope"}, None, override),
+            State(tmp_path / "x"),
+            lambda: None,
+        )
+
+
+def test_a_server_starts_where_it_cannot_write(caplog: pytest.LogCaptureFixture) -> None:
+    """A read-only system serves; the log says that reloads will be refused, and they are."""
+    stage = Stage(Path("/proc/nowhere"))
+    stage.state.claim()
+    assert "reloads will be refused" in caplog.text
+    worker = stage.joined()
+    outcome = stage.reload()
+    worker.say(Prepared(worker.expect_prepare().attempt))
+    with pytest.raises(ReloadRefused, match="cannot be written"):
+        outcome.get()
+    stage.close()
+
+
+def test_a_state_that_cannot_be_read_is_not_guessed_at(tmp_path: Path) -> None:
+    """A server does not start over a broken memory."""
+    (tmp_path / "state.json").write_text('{"generation":')
+    with pytest.raises(SettingsError, match=r"state\.json cannot be read.*repair or remove it"):
+        State(tmp_path).load()
+
+
+def test_two_servers_cannot_share_a_state_folder(tmp_path: Path) -> None:
+    """They would overwrite each other's overrides."""
+    first = State(tmp_path)
+    first.claim()
+    with pytest.raises(SettingsError, match="belongs to another running server"):
+        State(tmp_path).claim()
