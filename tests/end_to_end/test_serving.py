@@ -1,0 +1,254 @@
+"""A real server on a free port: what a new user does first."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from bench.process import ServerProcess
+from registry.store import Store
+from server.settings import SHIPPED_REGISTRY
+
+EXAMPLE = b'{"sepal_length":5.1,"sepal_width":3.5,"petal_length":1.4,"petal_width":0.2}'
+JSON = {"Content-Type": "application/json"}
+
+
+def call(
+    server: ServerProcess, method: str, path: str, body: bytes | None = None, **headers: str
+) -> tuple[int, dict[str, str], bytes]:
+    """One request on a connection of its own."""
+    connection = server.connect()
+    try:
+        connection.request(
+            method, path, body, {**JSON, **{k.replace("_", "-"): v for k, v in headers.items()}}
+        )
+        response = connection.getresponse()
+        got = {name.lower(): value for name, value in response.getheaders()}
+        return response.status, got, response.read()
+    finally:
+        connection.close()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ServerProcess]:
+    """Two workers with everything at its default."""
+    with ServerProcess(workers=2) as running:
+        yield running
+
+
+def test_the_readme_request(server: ServerProcess) -> None:
+    """The README's curl gets the README's answer, with the three headers."""
+    status, headers, body = call(server, "POST", "/predict", EXAMPLE)
+    assert (status, body) == (200, b'{"prediction":"setosa"}')
+    found = [headers[f"x-model-{name}"] for name in ("name", "version", "generation")]
+    assert found == ["heuristic", "1", "1"]
+
+
+@pytest.mark.parametrize("name", ["heuristic", "decision_tree", "random_forest", "xgboost"])
+def test_every_shipped_model_over_the_wire(server: ServerProcess, name: str) -> None:
+    """Golden rows through a real server: the training library's labels, within the stated bound."""
+    entry = Store(Path(SHIPPED_REGISTRY)).read(name, 1)
+    golden = entry.golden
+    body = json.dumps({"instances": golden.inputs}).encode()
+    status, headers, text = call(server, "POST", f"/models/{name}/predict/batch?probabilities=true", body)
+    answer = json.loads(text)
+    assert status == 200
+    assert headers["x-model-name"] == name
+    assert answer["predictions"] == list(golden.labels)
+    errors = [
+        abs(served - trained)
+        for row, expected in zip(answer["probabilities"], golden.probabilities, strict=True)
+        for served, trained in zip(row, expected, strict=True)
+    ]
+    assert max(errors) <= entry.manifest.parity.probability_bound
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 400),
+        (b"{", 400),
+        (b"[" * 100_000, 400),
+        (b'{"a":' * 100_000, 400),
+        (EXAMPLE.replace(b"5.1", b"NaN"), 422),
+        (EXAMPLE.replace(b"5.1", b"1e999"), 422),
+        (EXAMPLE.replace(b"5.1", b"-1"), 422),
+        (b" " * (9 << 20), 413),
+    ],
+)
+def test_bad_bodies_leave_the_workers_alone(server: ServerProcess, body: bytes, status: int) -> None:
+    """A problem for the caller, and the same processes answer on."""
+    before = workers_of(server)
+    found, headers, _ = call(server, "POST", "/predict", body)
+    assert found == status
+    assert headers["content-type"] == "application/problem+json"
+    assert call(server, "POST", "/predict", EXAMPLE)[0] == 200
+    assert workers_of(server) == before
+
+
+def test_a_body_that_lies_about_its_length(server: ServerProcess) -> None:
+    """A caller that hangs up in the middle of its body harms nobody."""
+    with socket.create_connection((server.host, server.port)) as rude:
+        rude.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n")
+        rude.sendall(b"Content-Length: 1000\r\n\r\n{")
+    assert call(server, "POST", "/predict", EXAMPLE)[0] == 200
+
+
+def test_metrics_sum_over_workers(server: ServerProcess) -> None:
+    """Whichever worker is asked, it tells what all of them did."""
+    pattern = re.compile(
+        r'^mps_requests_total\{model="xgboost",version="1",endpoint="predict",status="2xx"\} (\d+)$', re.M
+    )
+
+    def counted() -> int:
+        found = pattern.search(call(server, "GET", "/metrics")[2].decode())
+        return int(found[1]) if found else 0
+
+    before = counted()
+    for _ in range(40):
+        call(server, "POST", "/models/xgboost/predict", EXAMPLE)
+    assert {counted() for _ in range(8)} == {before + 40}
+
+
+def test_no_training_library_is_in_a_worker(server: ServerProcess) -> None:
+    """No compiled part of a training or conversion library is mapped into any process of the server."""
+    for process in [psutil.Process(server.pid), *psutil.Process(server.pid).children(recursive=True)]:
+        mapped = Path(f"/proc/{process.pid}/maps").read_text()
+        assert not re.search(r"/(sklearn|scipy|xgboost|lightgbm|onnx|pandas)/", mapped)
+    worker = next(iter(workers_of(server)))
+    assert "/onnxruntime/" in Path(f"/proc/{worker}/maps").read_text(), "the check looks in the right place"
+
+
+def workers_of(server: ServerProcess) -> set[int]:
+    """Process numbers of the workers."""
+    found = set()
+    for child in psutil.Process(server.pid).children():
+        with contextlib.suppress(psutil.Error):  # one that has just died is none
+            if "resource_tracker" not in " ".join(child.cmdline()):
+                found.add(child.pid)
+    return found
+
+
+def serve_and_fail(tmp_path: Path, **variables: str) -> tuple[int, str]:
+    """Start a server that cannot start; its exit code and stderr."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MPS_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "server", "serve"],
+        env={**kept, "MPS_API_HOST": "127.0.0.1", "MPS_STATE_DIR": str(tmp_path / "state"), **variables},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"MPS_MODEL_TPYE": "xgboost"}, "did you mean 'MPS_MODEL_TYPE'?"),
+        ({"MPS_MODEL_TYPE": "nope"}, "no model 'nope' in the registry"),
+        ({"MPS_MODEL_TYPE": "xgboost@9"}, "no version 9 of model 'xgboost'; there are: 1"),
+        ({"MPS_MODELS": "../etc"}, "is not a model name"),
+        ({"MPS_API_HOST": "192.0.2.1"}, "cannot listen on 192.0.2.1"),
+        ({"MPS_REGISTRY": "/nonexistent"}, "there are: none"),
+    ],
+)
+def test_a_server_that_cannot_start_says_why(tmp_path: Path, variables: dict[str, str], words: str) -> None:
+    """Exit code 1 and one clear line, no trace."""
+    code, stderr = serve_and_fail(tmp_path, **variables)
+    assert code == 1
+    assert stderr.startswith("mps serve: ")
+    assert words in stderr
+    assert stderr.count("\n") == 1
+
+
+def test_a_taken_port_is_refused(server: ServerProcess, tmp_path: Path) -> None:
+    """Two servers on one port would answer for each other."""
+    code, stderr = serve_and_fail(tmp_path, MPS_API_PORT=str(server.port))
+    assert code == 1
+    assert "Address already in use" in stderr
+    assert "MPS_API_PORT" in stderr
+
+
+def flip(path: Path) -> None:
+    """Change one bit in the middle of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("file", ["model.onnx", "manifest.json", "golden.json", "SHA256SUMS"])
+@pytest.mark.parametrize("damage", [flip, Path.unlink])
+def test_a_damaged_entry_keeps_the_server_from_starting(tmp_path: Path, file: str, damage: Any) -> None:
+    """A flipped bit or a missing file in any part of an entry: exit code 1, the entry named."""
+    shutil.copytree(SHIPPED_REGISTRY, tmp_path / "entries")
+    damage(tmp_path / "entries" / "xgboost" / "1" / file)
+    code, stderr = serve_and_fail(
+        tmp_path,
+        MPS_REGISTRY=str(tmp_path / "entries"),
+        MPS_API_PORT=str(free_port()),
+        MPS_LOG_LEVEL="ERROR",
+    )
+    assert code == 1
+    assert "xgboost" in stderr.splitlines()[-1]
+    assert stderr.splitlines()[-1].startswith("mps serve: ")
+    assert "Traceback" not in stderr
+
+
+def free_port() -> int:
+    """A port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def test_it_stops_on_sigterm_with_nothing_left(tmp_path: Path) -> None:
+    """Told to stop, it finishes, ends with code 0 and leaves no process and no folder behind."""
+    with ServerProcess(workers=2) as server:
+        processes = psutil.Process(server.pid).children(recursive=True)
+        os.kill(server.pid, signal.SIGTERM)
+        _, alive = psutil.wait_procs(processes, timeout=15)
+        assert not alive
+    assert "Traceback" not in server.stderr
+
+
+def test_workers_leave_when_the_supervisor_is_killed() -> None:
+    """No worker stays behind that no switch could reach."""
+    with ServerProcess(workers=2) as server:
+        workers = [psutil.Process(pid) for pid in workers_of(server)]
+        os.kill(server.pid, signal.SIGKILL)
+        _, alive = psutil.wait_procs(workers, timeout=15)
+        assert not alive
+
+
+def test_workers_that_cannot_start_end_the_server(tmp_path: Path) -> None:
+    """A broken install is said once and is no endless loop."""
+    (tmp_path / "litestar.py").write_text("raise ImportError('planted')")
+    port = str(free_port())
+    code, stderr = serve_and_fail(tmp_path, MPS_API_PORT=port, PYTHONPATH=str(tmp_path))
+    assert code == 1
+    assert "planted" in stderr
+    assert stderr.splitlines()[-1].startswith("mps serve: the workers died while they were starting")
+
+
+def test_start_is_not_slow() -> None:
+    """A server is up long before an orchestrator loses patience; the figure is the benchmark's affair."""
+    began = time.monotonic()
+    with ServerProcess():
+        assert time.monotonic() - began < 20

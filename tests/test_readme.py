@@ -1,0 +1,104 @@
+"""What the README says is so."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from http.client import HTTPConnection
+from pathlib import Path
+
+import joblib
+import numpy as np
+from sklearn.datasets import load_wine
+from sklearn.ensemble import RandomForestClassifier
+
+from bench.__main__ import main as bench
+from bench.process import ServerProcess
+from server.settings import describe
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+JSON = {"Content-Type": "application/json"}
+
+
+def test_every_setting_is_in_the_table() -> None:
+    """Variable, default and meaning, word for word what ``mps serve --help`` says."""
+    plain = README.replace("`", "")
+    for variable, default, meaning in describe():
+        assert f"| {variable} | {default} | {meaning} |" in plain, variable
+
+
+def test_ci_runs_the_readmes_test_line() -> None:
+    """Word for word, on a clean checkout."""
+    line = next(line for line in README.splitlines() if line.endswith("pytest --cov"))
+    script = (ROOT / ".ci" / "run").read_text("utf-8").splitlines()
+    assert [command for command in line.split(" && ") if command not in script] == []
+    assert line in (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+
+
+def test_the_model_table_is_what_was_measured() -> None:
+    """The table between the markers is the one that ``mps bench table`` wrote."""
+    assert bench(["table", "--check", str(ROOT / "README.md")]) == 0
+
+
+def test_the_first_request_gets_the_answer_that_is_shown() -> None:
+    """The README's curl and the README's answer; its refusal, too."""
+    found = re.search(r"-d '(\{.*?\})'\n```\n\n```json\n(.*?)\n```", README, re.DOTALL)
+    assert found
+    refused = re.search(r"```json\n(\{\"type\".*?\})\n```", README, re.DOTALL)
+    assert refused
+    with ServerProcess() as server:
+        connection = server.connect()
+        assert ask(connection, "/predict", found[1]).decode() == found[2]
+        wrong = json.dumps({**json.loads(found[1]), "petal_width": "wide"})
+        assert json.loads(ask(connection, "/predict", wrong)) == json.loads(refused[1])
+        connection.close()
+
+
+def test_every_call_of_the_table_is_answered() -> None:
+    """No path in the README is a dead end."""
+    calls = re.findall(r"`(GET|POST) (/[^`? ]*)", README) + re.findall(r"`, `()(/[a-z{][^`? ]*)`", README)
+    assert len(calls) >= 12
+    with ServerProcess(admin_token=None) as server:
+        for method, path in calls:
+            connection = server.connect()
+            connection.request(method or "GET", path.replace("{name}", "xgboost"))
+            assert connection.getresponse().status != 404, path
+            connection.close()
+
+
+def test_your_own_model_in_three_commands(tmp_path: Path) -> None:
+    """A fitted estimator and a CSV: converted, proved and served, with the estimator's own answers."""
+    wine = load_wine()
+    labels = np.array(["barolo", "grignolino", "barbera"])[wine.target]
+    model = RandomForestClassifier(20, random_state=0).fit(wine.data, labels)
+    joblib.dump(model, tmp_path / "my_model.joblib")
+    names = [name.replace("/", " per ") for name in wine.feature_names]
+    rows = [",".join(names), *(",".join(map(repr, row)) for row in wine.data.tolist())]
+    (tmp_path / "my_rows.csv").write_text("\n".join(rows))
+    command = re.search(r"\.venv/bin/mps (convert my_model\.joblib .*)", README)
+    assert command
+    done = subprocess.run(
+        [sys.executable, "-m", "server", *command[1].split()],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    with ServerProcess(registry=tmp_path / "my_registry", model_type="my_model") as server:
+        connection = server.connect()
+        body = json.dumps({"instances": wine.data.tolist()})
+        answer = json.loads(ask(connection, "/predict/batch?probabilities=true", body))
+        connection.close()
+    assert answer["predictions"] == model.predict(wine.data).tolist()
+    assert answer["classes"] == model.classes_.tolist()
+    assert answer["probabilities"] == model.predict_proba(wine.data).tolist()
+
+
+def ask(connection: HTTPConnection, path: str, body: str) -> bytes:
+    """``POST``; the body of the answer."""
+    connection.request("POST", path, body.encode(), JSON)
+    return connection.getresponse().read()
