@@ -11,8 +11,10 @@ from bench.samples import Samples
 from bench.traffic import Traffic, drive
 
 
-def load(server: ServerProcess, user: str, model: str = "", pair: tuple[str, ...] = ()) -> Samples:
-    return drive(server, Traffic(user, rate_rps=40, seconds=1, model=model, switch_between=pair))
+def load(
+    server: ServerProcess, user: str, model: str = "", pair: tuple[str, ...] = (), seconds: int = 1
+) -> Samples:
+    return drive(server, Traffic(user, rate_rps=40, seconds=seconds, model=model, switch_between=pair))
 
 
 @pytest.mark.parametrize(
@@ -35,7 +37,7 @@ def test_every_answer_is_right(server: ServerProcess, user: str, model: str, kin
 
 def test_switching_while_predicting(server: ServerProcess) -> None:
     """The model is switched several times and no answer is wrong, missing, or of a generation too old."""
-    samples = load(server, "Switching", pair=("heuristic", "decision_tree"))
+    samples = load(server, "Switching", pair=("heuristic", "decision_tree"), seconds=4)
     assert (samples.failures, samples.faults) == (0, [])
     assert len(samples.latencies_ms["reload"]) >= 2
     assert len(samples.latencies_ms["predict"]) >= 5
