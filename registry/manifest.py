@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Literal
 
@@ -54,7 +55,15 @@ class Signature(Record, frozen=True, kw_only=True):
     def interface(self) -> tuple[object, ...]:
         """What a client can notice of it, to compare two: not the width of a float, and no words."""
         features = [
-            (f.name, f.unit, f.dtype == "string", f.minimum, f.maximum, f.categories, f.may_be_missing)
+            (
+                f.name,
+                f.unit,
+                f.dtype.rstrip("0123456789"),
+                f.minimum,
+                f.maximum,
+                f.categories,
+                f.may_be_missing,
+            )
             for f in self.features
         ]
         return features, self.classes
@@ -69,6 +78,8 @@ class Signature(Record, frozen=True, kw_only=True):
             low, high = feature.minimum, feature.maximum
             if low is not None and high is not None and low > high:
                 raise ValueError(f"feature {feature.name!r}: minimum {low} is above maximum {high}")
+            if not all(bound is None or math.isfinite(bound) for bound in (low, high)):
+                raise ValueError(f"feature {feature.name!r}: a bound is a finite number, or none")
             if feature.may_be_missing and feature.dtype in ("int64", "string"):
                 raise ValueError(f"feature {feature.name!r}: only float features may be missing")
 
@@ -165,7 +176,7 @@ class Golden(Record, frozen=True, kw_only=True):
 
     kinds: tuple[str, ...]
     """What each row was chosen for."""
-    inputs: tuple[tuple[float | str | None, ...], ...]
+    inputs: tuple[tuple[int | float | str | None, ...], ...]
     """``(n, features)``, float64 as a client would send them; None is missing."""
     labels: tuple[str, ...]
     probabilities: tuple[tuple[float, ...], ...]

@@ -13,6 +13,7 @@ import hashlib
 import os
 import re
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -258,9 +259,14 @@ class Store:
         check_name(name)
         path = self.root / name / str(version) / file
         try:
-            if path.stat().st_size > MAX_FILE_BYTES:
-                raise BrokenEntry(f"{name}@{version}: {file} is larger than {MAX_FILE_BYTES} bytes")
-            return path.read_bytes()
+            # Not blocking: what lies there may be a pipe that nobody writes to.
+            with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:
+                found = os.fstat(opened.fileno())
+                if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_FILE_BYTES:
+                    raise BrokenEntry(
+                        f"{name}@{version}: {file} is no regular file of at most {MAX_FILE_BYTES} bytes"
+                    )
+                return opened.read(MAX_FILE_BYTES)
         except OSError as error:
             raise BrokenEntry(f"{name}@{version}: {file} cannot be read: {error.strerror}") from None
 
