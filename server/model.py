@@ -15,9 +15,6 @@ from registry.store import Entry
 from server.schema import Row, Schema
 from server.session import Rows, Session
 
-SLICE_ROWS = 1024
-"""Rows that are converted and run in one go; between two slices other requests get their turn."""
-
 
 class Model:
     """A sealed entry with its session, decoders and answer fragments. Immutable; safe for several threads."""
@@ -34,9 +31,9 @@ class Model:
         try:
             self._session = Session(entry.model, signature)
             self_test(self._session, signature, entry.golden, entry.manifest.parity.probability_bound)
-        except BrokenEntry as error:
+            self.schema = Schema(signature, entry.manifest.reference.replace("@", "."))
+        except (BrokenEntry, ValueError) as error:
             raise BrokenEntry(f"{entry.manifest.reference}: {error}") from error
-        self.schema = Schema(signature, entry.manifest.reference.replace("@", "."))
         self.classes = signature.classes
         self._fragments = [msgspec.json.encode(label) for label in signature.classes]
         self._answers = [b'{"prediction":%b}' % fragment for fragment in self._fragments]
@@ -54,9 +51,8 @@ class Model:
             msgspec.json.encode(named),
         )
 
-    def answer_batch(self, rows: list[Row], probabilities: bool) -> bytes:
-        """JSON answer for ``n`` rows, in their order."""
-        slices = [rows[start : start + SLICE_ROWS] for start in range(0, len(rows), SLICE_ROWS)]
+    def answer_batch(self, slices: list[list[Row]], probabilities: bool) -> bytes:
+        """JSON answer for the rows of all slices, in their order."""
         if not probabilities:
             labels = [
                 index for part in slices for index in self._session.labels(self._session.feed(part)).tolist()

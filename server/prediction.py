@@ -10,12 +10,15 @@ from time import perf_counter_ns
 from typing import NamedTuple
 
 from server.counters import BATCH, PREDICT, Counters
-from server.diagnosis import REFUSALS, diagnose_batch, diagnose_row
-from server.errors import Fault, InvalidValues, TooLarge, WrongMediaType
+from server.diagnosis import diagnose_envelope, diagnose_row, diagnose_slice
+from server.errors import Fault, InvalidValues, TooLarge, Unavailable, WrongMediaType
 from server.generation import Generation, Lane, Serving
 from server.problem import Reply, problem
+from server.schema import REFUSALS, BadSlice, open_envelope
 
 NO_MODEL_SERIES = 0
+SLICE_ROWS = 512
+"""Rows of a batch that are decoded, converted and run in one go; in between other requests get their turn."""
 
 
 class Ask(NamedTuple):
@@ -26,7 +29,10 @@ class Ask(NamedTuple):
     content_type: str | None
     query: str
     """Raw query string, without ``?``."""
-    body: bytes
+    body: bytes | TooLarge | Unavailable
+    """Or why it is not answered."""
+    received_ns: int
+    """When the body was there, on the clock of ``perf_counter_ns``."""
 
 
 class Answered(NamedTuple):
@@ -60,23 +66,23 @@ Work = Callable[[Generation, Lane, bytes, bool], tuple[bytes, int]]
 
 
 def _answer(serving: Serving, ask: Ask, endpoint: int, work: Work) -> Answered:
-    started = perf_counter_ns()
-    lane = None
+    lane, generation = None, serving.generation  # read once: a switch in between changes nothing here
     rows = 0
     try:
-        generation = serving.generation  # read once: a switch in between changes nothing for this request
         lane = generation.lane(ask.model)
+        if not isinstance(ask.body, bytes):
+            raise ask.body
         body, rows = work(generation, lane, ask.body, _options(ask))
         reply = Reply(200, lane.headers, body)
     except Exception as error:  # noqa: BLE001  whatever happens, the caller gets an answer and it is counted
         reply = problem(error)
-        if lane:
-            reply = reply._replace(headers={**lane.headers, **reply.headers})
+        own = lane.headers if lane else {"X-Model-Generation": str(generation.number)}
+        reply = reply._replace(headers={**own, **reply.headers})
     series = lane.series if lane else NO_MODEL_SERIES
-    return Answered(reply, endpoint, series, rows, perf_counter_ns() - started)
+    return Answered(reply, endpoint, series, rows, perf_counter_ns() - ask.received_ns)
 
 
-def _one(generation: Generation, lane: Lane, body: bytes, probabilities: bool) -> tuple[bytes, int]:
+def _one(_: Generation, lane: Lane, body: bytes, probabilities: bool) -> tuple[bytes, int]:
     model = lane.model
     try:
         row = model.schema.one(body)
@@ -88,21 +94,35 @@ def _one(generation: Generation, lane: Lane, body: bytes, probabilities: bool) -
 def _many(generation: Generation, lane: Lane, body: bytes, probabilities: bool) -> tuple[bytes, int]:
     model = lane.model
     try:
-        rows = model.schema.many(body)
+        rows = open_envelope(body).instances
+        if not rows:
+            raise InvalidValues([Fault("/instances", "'instances' is empty: expected one row or more")])
+        if len(rows) > generation.max_batch_rows:
+            most = generation.max_batch_rows
+            raise TooLarge(f"expected at most {most} rows, came {len(rows)}; send them in parts")
+        return model.answer_batch(model.schema.many(rows, SLICE_ROWS), probabilities), len(rows)
+    except BadSlice as refusal:
+        raise diagnose_slice(model.schema, refusal) from None
     except REFUSALS as refusal:
-        raise diagnose_batch(model.schema, body, refusal) from None
-    if not rows:
-        raise InvalidValues([Fault("/instances", "'instances' is empty: expected one row or more")])
-    if len(rows) > generation.max_batch_rows:
-        raise TooLarge(
-            f"expected at most {generation.max_batch_rows} rows, came {len(rows)}; send them in parts"
-        )
-    return model.answer_batch(rows, probabilities), len(rows)
+        raise diagnose_envelope(model.schema, body, refusal) from None
 
 
 def _options(ask: Ask) -> bool:
     """Whether probabilities are wanted; refuses a body that is not JSON and a query that is unknown."""
-    declared = ask.content_type
+    expect_json(ask.content_type)
+    if not ask.query:
+        return False
+    if ask.query in ("probabilities=true", "probabilities=false"):
+        return ask.query == "probabilities=true"
+    raise InvalidValues([Fault("?", f"expected ?probabilities=true or =false, came {ask.query[:80]!r}")])
+
+
+def expect_json(declared: str | None) -> None:
+    """Let JSON pass, and a body that is not declared to be anything.
+
+    Raises:
+        WrongMediaType
+    """
     if declared != "application/json" and declared is not None:
         media_type = declared.partition(";")[0].strip().lower()
         if media_type != "application/json":
@@ -110,8 +130,3 @@ def _options(ask: Ask) -> bool:
                 f"expected Content-Type: application/json, came {media_type[:80]!r}; "
                 "with curl, add -H 'Content-Type: application/json'"
             )
-    if not ask.query:
-        return False
-    if ask.query in ("probabilities=true", "probabilities=false"):
-        return ask.query == "probabilities=true"
-    raise InvalidValues([Fault("?", f"expected ?probabilities=true or =false, came {ask.query[:80]!r}")])

@@ -57,10 +57,16 @@ def problem(error: Exception) -> Reply:
         if ancestor in STATUS:
             status, slug, title = STATUS[ancestor]
             faults = error.faults if isinstance(error, InvalidValues) else ()
-            extra = {"errors": [{"pointer": f.pointer, "detail": f.detail} for f in faults]} if faults else {}
-            return _reply(status, f"urn:mps:problem:{slug}", title, str(error), extra)
+            told = [{"pointer": _sound(f.pointer), "detail": _sound(f.detail)} for f in faults]
+            extra = {"errors": told} if told else {}
+            return _reply(status, f"urn:mps:problem:{slug}", title, _sound(str(error)), extra)
     log.error("unexpected error", exc_info=error)
     return framework_problem(500, "the server failed on this request; its log says why")
+
+
+def _sound(text: str) -> str:
+    """Without half characters (lone surrogates), which JSON lets in and UTF-8 does not let out."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def framework_problem(status: int, detail: str) -> Reply:

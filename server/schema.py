@@ -16,6 +16,28 @@ FLOAT32_MAX = float(np.finfo(np.float32).max)
 FLOAT64_MAX = sys.float_info.max
 LARGEST = {"float32": FLOAT32_MAX, "float64": FLOAT64_MAX, "int64": float(2**63)}
 Row = tuple[float | str | None, ...]
+REFUSALS = (msgspec.MsgspecError, RecursionError, UnicodeDecodeError)
+"""What a decoder raises for a body that it refuses."""
+
+
+class Envelope(Struct, forbid_unknown_fields=True, gc=False):
+    """A batch whose rows are told apart but not looked into."""
+
+    instances: list[msgspec.Raw]
+
+
+open_envelope = msgspec.json.Decoder(Envelope).decode
+
+
+class BadSlice(Exception):
+    """Part of a batch that the decoder refused."""
+
+    def __init__(self, start: int, body: bytes, refusal: Exception) -> None:
+        """``body`` is a JSON array of rows, the first of which is row ``start`` of the batch."""
+        super().__init__()
+        self.start = start
+        self.body = body
+        self.refusal = refusal
 
 
 class Schema:
@@ -24,23 +46,23 @@ class Schema:
     def __init__(self, signature: Signature, model: str) -> None:
         """Compile the types and decoders; ``model`` tells the types apart in OpenAPI."""
         self.signature = signature
-        types = [feature_type(feature) for feature in signature.features]
-        fields = [f"f{index}" for index in range(len(types))]  # feature names need not be identifiers
+        self.types = [feature_type(feature) for feature in signature.features]
+        fields = [f"f{index}" for index in range(len(self.types))]  # feature names need not be identifiers
         self.row: type[Struct] = defstruct(
             f"{model}.Features",
-            list(zip(fields, types, strict=True)),
+            list(zip(fields, self.types, strict=True)),
             rename=dict(zip(fields, signature.names, strict=True)),
             forbid_unknown_fields=True,
             frozen=True,
             gc=False,
         )
-        self.array: Any = tuple[tuple(types)]  # type: ignore[misc]  # built from data
-        rows: Any = list[self.array | self.row]  # type: ignore[name-defined]  # built from data
+        array: Any = tuple[tuple(self.types)]  # type: ignore[misc]  # built from data
+        rows: Any = list[array | self.row]  # type: ignore[name-defined]  # built from data
         self.batch: type[Struct] = defstruct(
             f"{model}.Batch", [("instances", rows)], forbid_unknown_fields=True, gc=False
         )
         self._decode_row = msgspec.json.Decoder(self.row).decode
-        self._decode_batch = msgspec.json.Decoder(self.batch).decode
+        self._decode_rows = msgspec.json.Decoder(rows).decode
 
     def one(self, body: bytes) -> Row:
         """A single row, in signature order.
@@ -50,14 +72,23 @@ class Schema:
         """
         return msgspec.structs.astuple(self._decode_row(body))
 
-    def many(self, body: bytes) -> list[Row]:
-        """The rows of a batch, in signature order.
+    def many(self, rows: list[msgspec.Raw], slice_rows: int) -> list[list[Row]]:
+        """The rows of a batch, in signature order, ``slice_rows`` together.
+
+        One call of a decoder keeps every other thread out, so it is called for a slice at a time.
 
         Raises:
-            msgspec.MsgspecError, RecursionError, UnicodeDecodeError: see ``server.diagnosis``.
+            BadSlice: see ``server.diagnosis``.
         """
-        rows: list[Any] = self._decode_batch(body).instances  # type: ignore[attr-defined]  # made by defstruct
-        return [row if type(row) is tuple else msgspec.structs.astuple(row) for row in rows]
+        return [self._slice(rows, start, slice_rows) for start in range(0, len(rows), slice_rows)]
+
+    def _slice(self, rows: list[msgspec.Raw], start: int, slice_rows: int) -> list[Row]:
+        body = b"[%b]" % b",".join(rows[start : start + slice_rows])
+        try:
+            decoded: list[Any] = self._decode_rows(body)
+        except REFUSALS as refusal:
+            raise BadSlice(start, body, refusal) from None
+        return [row if type(row) is tuple else msgspec.structs.astuple(row) for row in decoded]
 
     def example(self) -> dict[str, float | str | None]:
         """A request body that is answered."""

@@ -86,6 +86,11 @@ class Session:
         expected = [feature.dtype for feature in signature.features]
         self._matrix = len(inputs) == 1 and inputs[0].shape[1:] == [len(expected)]
         given = [found[0][0]] * len(expected) if self._matrix else [name for name, _ in found]
+        names = [tensor.name for tensor in inputs]
+        if not self._matrix and names != list(signature.names):
+            raise BrokenEntry(
+                f"the model takes the columns {names}, the signature says {list(signature.names)}"
+            )
         if given != expected:
             raise BrokenEntry(f"the model takes {given}, the signature says {expected}")
         return [(tensor.name, dtype) for tensor, (_, dtype) in zip(inputs, found, strict=True)]

@@ -13,18 +13,18 @@ MAX_DRAINED_BYTES = 64 << 20
 """How much of a body that is refused anyway is read and dropped. A client that is still sending when the
 connection closes sees a broken pipe instead of the answer."""
 
-Read = Callable[[AnyRequest], Awaitable[bytes]]
+Read = Callable[[AnyRequest], Awaitable[bytes | TooLarge]]
 
 
 def body_reader(max_body_bytes: int) -> Read:
-    """A function that reads a body; Litestar's ``request_max_body_size`` counts it as it comes."""
+    """Reads a body, or says that it is too large; Litestar's ``request_max_body_size`` counts."""
 
-    async def read(request: AnyRequest) -> bytes:
+    async def read(request: AnyRequest) -> bytes | TooLarge:
         try:
             return await request.body()
         except RequestEntityTooLarge:
             await _drain(request)
-            raise TooLarge(f"expected a body of at most {max_body_bytes} bytes; send it in parts") from None
+            return TooLarge(f"expected a body of at most {max_body_bytes} bytes; send it in parts")
 
     return read
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,15 +12,16 @@ from litestar.handlers import BaseRouteHandler
 
 from server.endpoints.answer import AnyRequest, json_answer
 from server.endpoints.body import Read
-from server.errors import AdminClosed, Fault, InvalidValues, MalformedBody, Unauthorized
+from server.errors import AdminClosed, Fault, InvalidValues, MalformedBody, TooLarge, Unauthorized
 from server.generation import Serving
 from server.plan import Plan
+from server.prediction import expect_json
 from server.settings import HINTS
 from server.switching import request as switching
 from server.switching.messages import Reload
 
 
-def config_router(serving: Serving, control: Path, read: Read) -> Router:
+def config_router(serving: Serving, control: str, read: Read) -> Router:
     """Handlers behind one guard: a route added to this router cannot forget it."""
 
     def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
@@ -35,8 +35,13 @@ def config_router(serving: Serving, control: Path, read: Read) -> Router:
 
     @post("/reload", status_code=200)
     async def reload(request: AnyRequest) -> Response[bytes]:
+        if request.headers.get("content-length", "0") != "0":
+            expect_json(request.headers.get("content-type"))
         allow = _allow_signature_change(request.scope["query_string"].decode("latin-1"))
-        done = await switching.reload(control, Reload(_change(await read(request)), allow))
+        body = await read(request)
+        if isinstance(body, TooLarge):
+            raise body
+        done = await switching.reload(control, Reload(_change(body), allow))
         return json_answer(msgspec.structs.asdict(done))
 
     return Router("/config", route_handlers=[config, reload], guards=[guard])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -9,7 +10,7 @@ from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Redirect
 
-from server.generation import Serving
+from server.generation import Generation, Serving
 from server.openapi import document
 
 PAGE = Path(__file__).parent.parent / "docs.html"
@@ -20,17 +21,20 @@ def docs_routes(serving: Serving) -> list[HTTPRouteHandler]:
     """Handlers bound to what this worker serves."""
     page = PAGE.read_bytes()
 
+    @lru_cache(maxsize=1)
+    def made(generation: Generation) -> bytes:
+        return msgspec.json.encode(document(generation))
+
     @get("/", include_in_schema=False, status_code=307, sync_to_thread=False)
     def home() -> Redirect:
         return Redirect("/docs")
 
     @get("/docs", sync_to_thread=False)
     def docs() -> Response[bytes]:
-        return Response(page, headers=HEADERS, media_type="text/html; charset=utf-8")
+        return Response(page, headers=HEADERS, media_type="text/html")
 
     @get("/openapi.json", sync_to_thread=False)
     def openapi() -> Response[bytes]:
-        body = msgspec.json.encode(document(serving.generation))
-        return Response(body, media_type="application/json")
+        return Response(made(serving.generation), media_type="application/json")
 
     return [home, docs, openapi]

@@ -77,7 +77,7 @@ SINGLE = [
     ("NaN", raw("NaN"), 422, ["/sepal_width"], ["sepal_width", "came NaN"]),
     ("Infinity", raw("Infinity"), 422, ["/sepal_width"], ["sepal_width", "came Infinity"]),
     ("-Infinity", raw("-Infinity"), 422, ["/sepal_width"], ["sepal_width", "came -Infinity"]),
-    ("NaN behind a repeated key", raw("NaN")[:-1] + b',"sepal_width":3.5}', 400, [], ["came NaN"]),
+    ("NaN behind a repeated key", raw("NaN")[:-1] + b',"sepal_width":3.5}', 400, [], ["invalid character"]),
     ("NaN elsewhere", b'{"NaN": NaN', 400, [], ["JSON"]),
     ("1e999", raw("1e999"), 422, ["/sepal_width"], ["sepal_width", "a number"]),
     ("-1e999", raw("-1e999"), 422, ["/sepal_width"], ["sepal_width", "a number"]),
@@ -85,7 +85,12 @@ SINGLE = [
     ("400 digits", raw("9" * 400), 422, ["/sepal_width"], ["sepal_width", "a number"]),
     ("5,000 digits", raw("9" * 5000), 422, ["/sepal_width"], ["sepal_width", "a number"]),
     ("several mistakes", body(sepal_width="x", petal_width=-1), 422, ["/sepal_width", "/petal_width"], []),
-    ("a long value", body(sepal_width="x" * 100_000), 422, ["/sepal_width"], ["…"]),
+    ("a long value", body(sepal_width="x" * 1000), 422, ["/sepal_width"], ["…"]),
+    ("a huge value", body(sepal_width="x" * 100_000), 422, ["/sepal_width"], ["Expected 'float', got 'str'"]),
+    ("a huge stranger", body(**{"x" * 100_000: 1}), 422, [""], ["unknown field"]),
+    ("many strangers", body(**{f"x{i}": 1 for i in range(5000)}), 422, [f"/x{i}" for i in range(20)], []),
+    ("half a character", body(**{"\ud800": 1}), 422, ["/?"], ["unexpected feature"]),
+    ("half a character in a value", body(sepal_width="\udc00"), 422, ["/sepal_width"], ["a number"]),
 ]
 BATCH = [
     ("empty", b"", 400, [], ["truncated"]),
@@ -118,6 +123,22 @@ BATCH = [
         ["row 1", "missing feature 'petal_width'"],
     ),
     ("an object has more", rows({**IRIS, "x": 1}), 422, ["/instances/0/x"], ["row 0", "unexpected feature"]),
+    (
+        "half a character",
+        rows({**IRIS, "\udc00": 1}),
+        422,
+        ["/instances/0/?"],
+        ["row 0", "unexpected feature"],
+    ),
+    ("half a key", rows(ROW)[:-1] + b',"\\udc00":1}', 422, ["/?"], ["unexpected key"]),
+    (
+        "bad in a later slice",
+        rows(*[ROW] * 700, [99, *ROW[1:]]),
+        422,
+        ["/instances/700/0"],
+        ["row 700", "99"],
+    ),
+    ("bad in a huge row", rows(ROW, ["x" * 100_000, *ROW[1:]]), 422, ["/instances/1"], ["Expected 'float'"]),
     ("deep", b'{"instances":' + b"[" * DEEP, 400, [], ["nested too deeply"]),
     ("too many rows", rows(*[ROW] * 1001), 413, [], ["at most 1000 rows", "came 1001"]),
 ]
@@ -170,6 +191,8 @@ def test_a_million_mistakes_give_a_short_answer(client: Client) -> None:
     response = client.post("/predict/batch", content=rows(*[[None] * 4] * 5000), headers=JSON)
     check(response, 422, None, ["row 0", "row 4"])
     assert len(response.json()["errors"]) == 20
+    response = client.post("/predict/batch", content=rows(*[[None] * 4] * 5000)[:-1], headers=JSON)
+    check(response, 400, None, ["truncated"])
 
 
 @pytest.mark.parametrize("size", [1025, 100_000])
@@ -231,10 +254,12 @@ def test_what_the_framework_refuses_is_a_problem_too(
 
 
 NUMBERS = st.floats(allow_nan=True, allow_infinity=True) | st.integers() | st.just(-0.0)
+TEXT = st.text(st.characters(exclude_categories=()), max_size=8)  # lone surrogates too: JSON has them
 ANY_JSON = st.recursive(
-    st.none() | st.booleans() | NUMBERS | st.text(max_size=8),
+    st.none() | st.booleans() | NUMBERS | TEXT,
     lambda inner: (
-        st.lists(inner, max_size=5) | st.dictionaries(st.sampled_from([*IRIS, "x", ""]), inner, max_size=5)
+        st.lists(inner, max_size=5)
+        | st.dictionaries(st.sampled_from([*IRIS, "x", ""]) | TEXT, inner, max_size=5)
     ),
     max_leaves=12,
 )
