@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from litestar import Litestar
 from litestar.exceptions import HTTPException
 
@@ -19,7 +17,7 @@ from server.endpoints.prediction import prediction_routes
 from server.generation import Serving
 
 
-def create_app(serving: Serving, counters: Counters, control: Path) -> Litestar:
+def create_app(serving: Serving, counters: Counters, control: str) -> Litestar:
     """The whole application; any ASGI server can host it.
 
     Args:

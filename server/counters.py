@@ -1,14 +1,15 @@
 """Counters that every worker adds to without a lock and any worker can sum.
 
-One shared file holds a block of unsigned 64-bit cells for each (seat, series). A worker writes only the
-blocks of its own seat, from its event loop alone; a reader sums over the seats. A replacement takes over the
-seat of the worker that died, so a sum never runs backwards.
+One piece of shared memory holds a block of unsigned 64-bit cells for each (seat, series). A worker writes
+only the blocks of its own seat, from its event loop alone; a reader sums over the seats. A replacement takes
+over the seat of the worker that died, so a sum never runs backwards while the server is up.
 """
 
 from __future__ import annotations
 
 import bisect
 import mmap
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,10 +28,15 @@ CELLS = _HISTOGRAM + len(ENDPOINTS) * _WIDTH
 PREDICT, BATCH = range(len(ENDPOINTS))
 
 
-def create(path: Path, seats: int) -> None:
-    """Make the shared file, all zeros."""
-    with path.open("wb") as file:
-        file.truncate(seats * MAX_SERIES * CELLS * 8)
+def create(seats: int) -> Path:
+    """Make the shared memory, all zeros; it lasts as long as this process, and no disk can lose it.
+
+    Returns:
+        Where a process of the same user opens it.
+    """
+    descriptor = os.memfd_create("mps-counters")
+    os.posix_fallocate(descriptor, 0, seats * MAX_SERIES * CELLS * 8)
+    return Path(f"/proc/{os.getpid()}/fd/{descriptor}")
 
 
 def series_index(series: Sequence[str], reference: str) -> int:
@@ -42,7 +48,7 @@ class Counters:
     """One worker's view: writes its own seat, reads all."""
 
     def __init__(self, path: Path, seat: int) -> None:
-        """Map the file that ``create`` made."""
+        """Map what ``create`` made."""
         with path.open("r+b") as file:
             self._cells = memoryview(mmap.mmap(file.fileno(), 0)).cast("Q")
         self._seats = len(self._cells) // (MAX_SERIES * CELLS)

@@ -84,20 +84,24 @@ def draw(resolved: Resolved, generation: int, series: tuple[str, ...] = ()) -> P
 
 
 def check_follows(now: Plan, new: Plan, allow_signature_change: bool) -> None:
-    """Refuse a champion whose requests or answers look different, unless the change is meant.
+    """Refuse a plan in which requests or answers of some path look different, unless that is meant.
 
     Raises:
         ReloadRefused
     """
-    if allow_signature_change or now.champion.seal == new.champion.seal:
+    if allow_signature_change:
         return
-    old, fresh = now.champion.signature, new.champion.signature
-    if old.interface != fresh.interface:
-        raise ReloadRefused(
-            f"{new.champion.reference} has another signature than {now.champion.reference}: "
-            f"features {', '.join(fresh.names)}; classes {', '.join(fresh.classes)}. "
-            "Add ?allow_signature_change=true (mps reload --allow-signature-change) if that is meant"
-        )
+    mine, theirs = ({model.reference: model for model in each.models} for each in (now, new))
+    pairs = [("/predict", now.champion, new.champion)]
+    for route in sorted(now.routes.keys() & new.routes.keys()):
+        pairs.append((f"/models/{route}", mine[now.routes[route]], theirs[new.routes[route]]))
+    for path, old, fresh in pairs:
+        if old.signature.interface != fresh.signature.interface:
+            raise ReloadRefused(
+                f"{path}: {fresh.reference} has another signature than {old.reference}: "
+                f"features {', '.join(fresh.signature.names)}; classes {', '.join(fresh.signature.classes)}. "
+                "Add ?allow_signature_change=true (mps reload --allow-signature-change) if that is meant"
+            )
 
 
 def _resolve(store: Store, setting: str, reference: str) -> tuple[str, int]:

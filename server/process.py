@@ -22,6 +22,8 @@ from server.settings import Resolved, Settings, resolve
 from server.switching.state import State
 from server.switching.supervisor import Supervisor
 
+SWITCH_INTERVAL_S = 0.0005
+"""How long the thread of a large batch keeps the interpreter while a single row waits (Python: 5 ms)."""
 DRAIN_S = 10
 """A worker that has not finished its requests by then, after being told to stop, is killed."""
 
@@ -48,15 +50,12 @@ def run(config: Path | None, flags: Mapping[str, str]) -> None:
     state.claim()
     supervisor = Supervisor(resolver, state, on_fatal=lambda: os.kill(os.getpid(), signal.SIGTERM))
     address = supervisor.run()
-    try:
-        _serve(settings, address, supervisor)
-    finally:
-        supervisor.close()
+    _serve(settings, address, supervisor)
     if supervisor.fatal is not None:
         raise ServerError(supervisor.fatal)
 
 
-def _serve(settings: Settings, address: Path, supervisor: Supervisor) -> None:
+def _serve(settings: Settings, address: str, supervisor: Supervisor) -> None:
     # A fork of a process with threads may inherit a held lock, and every open descriptor with it.
     multiprocessing.set_start_method("spawn", force=True)
     server = Server(
@@ -72,6 +71,8 @@ def _serve(settings: Settings, address: Path, supervisor: Supervisor) -> None:
         log_enabled=False,
     )
     server.respawned_wrks = _Respawned(supervisor)
+    # SIGHUP: granian's own answer to it would replace the processes, and has no setting.
+    server.signal_handler_reload = supervisor.reload_soon  # type: ignore[method-assign]
     try:
         server.serve(target_loader=partial(load_worker, address, settings.log_level), wrap_loader=False)
     except SystemExit:  # granian gave up
@@ -93,7 +94,7 @@ class _Respawned(dict[int, float]):
             super().__setitem__(worker, when)
 
 
-def load_worker(address: Path, log_level: str) -> Any:
+def load_worker(address: str, log_level: str) -> Any:
     """Runs in each worker before its socket opens: join, then build the application."""
     # Here and not above: the main process neither predicts nor routes, and stays small.
     from server.app import create_app
@@ -101,11 +102,14 @@ def load_worker(address: Path, log_level: str) -> Any:
     from server.switching.member import Member
 
     atexit.register(_leave)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the main process, which stops the workers
     _configure_logging(log_level)
     serving = Serving()
-    counters = Member(address, serving).join()
-    return create_app(serving, counters, address)
+    member = Member(address, serving)
+    app = create_app(serving, member.join(), address)
+    member.up()
+    return app
 
 
 def _leave() -> None:

@@ -7,7 +7,6 @@ import http.client
 import json
 import os
 import sys
-from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -17,7 +16,7 @@ def main(argv: list[str]) -> int:
     """Ask a running server to switch; prints what every worker serves now."""
     arguments = _parser().parse_args(argv)
     token = os.environ.get("MPS_ADMIN_TOKEN", "")
-    change = {name: _value(text) for name, text in arguments.change} | dict.fromkeys(arguments.forget)
+    change = dict(arguments.change) | dict.fromkeys(arguments.forget)
     url = urlsplit(arguments.url)
     if url.scheme not in ("http", "https") or not url.hostname:
         print(f"mps reload: --url: expected http://host:port, came {arguments.url!r}", file=sys.stderr)
@@ -86,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         "--allow-signature-change", action="store_true", help="other features or classes are meant"
     )
     parser.add_argument("--url", default="http://127.0.0.1:8000", help="of the server (default: %(default)s)")
-    parser.add_argument("--timeout", type=float, default=60, metavar="SECONDS", help="(default: %(default)s)")
+    parser.add_argument("--timeout", type=float, default=90, metavar="SECONDS", help="(default: %(default)s)")
     return parser
 
 
@@ -95,8 +94,3 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals:
         raise argparse.ArgumentTypeError(f"expected SETTING=VALUE, came {text!r}")
     return name, value
-
-
-def _value(text: str) -> Any:
-    """Numbers as numbers; everything else as it stands."""
-    return int(text) if text.isdecimal() else text

@@ -46,12 +46,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     workers: Annotated[int, Meta(ge=1, le=256, description="worker processes")] = 1
     registry: Annotated[str, Meta(min_length=1, description="registry root folder")] = SHIPPED_REGISTRY
     admin_token: Annotated[
-        Annotated[str, Meta(min_length=16)] | None,
+        Annotated[str, Meta(min_length=16, pattern="^[!-~]+$")] | None,
         Meta(description="bearer token for admin endpoints, 16 characters or more; unset: closed"),
     ] = None
     max_body_bytes: Annotated[
         int, Meta(ge=1024, le=1 << 30, description="largest request body, in bytes")
-    ] = 8 << 20
+    ] = 2 << 20
     max_batch_rows: Annotated[
         int, Meta(ge=1, le=10_000_000, description="most rows in one batch request")
     ] = 10_000
@@ -133,7 +133,7 @@ def convert(name: str, raw: object, source: Source) -> Any:
     if name == "log_level" and isinstance(raw, str):
         raw = raw.upper()
     try:
-        return msgspec.convert(raw, HINTS[name], strict=source != "environment")
+        return msgspec.convert(raw, HINTS[name], strict=source == "file")
     except msgspec.ValidationError as error:
         shown = "" if name == "admin_token" else f" (came: {str(raw)[:80]!r})"
         raise SettingsError(f"{source}: {spelled}: {error}{shown}") from None
@@ -178,7 +178,7 @@ def _file_items(file: Path | None) -> list[tuple[str, Any]]:
         return list(tomllib.loads(file.read_text("utf-8")).items())
     except OSError as error:
         raise SettingsError(f"file: {file.name} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SettingsError(f"file: {file.name} is not TOML: {error}") from None
 
 

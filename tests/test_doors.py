@@ -131,7 +131,6 @@ SERVE = """
 import sys
 unpickled = []
 sys.addaudithook(lambda event, _: unpickled.append(event) if event == "pickle.find_class" else None)
-from pathlib import Path
 from litestar.testing import TestClient
 from server.app import create_app
 from server.counters import Counters, create
@@ -140,25 +139,24 @@ from server.plan import draw
 from server.settings import resolve
 serving = Serving()
 serving.commit(serving.prepare(draw(resolve({}, None, {}), 1)))
-create(Path(sys.argv[1]), 1)
-app = create_app(serving, Counters(Path(sys.argv[1]), 0), Path("nobody"))
+app = create_app(serving, Counters(create(1), 0), "nobody")
 with TestClient(app) as client:
     body = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
     for name in ("heuristic", "decision_tree", "random_forest", "xgboost"):
         assert client.post(f"/models/{name}/predict?probabilities=true", json=body).status_code == 200
     assert client.get("/openapi.json").status_code == client.get("/metrics").status_code == 200
-print("loaded:", *sorted(set(sys.argv[2:]) & set(sys.modules)))
+print("loaded:", *sorted(set(sys.argv[1:]) & set(sys.modules)))
 print("unpickled:", len(unpickled))
 """
 
 
-def test_serving_loads_no_training_library_and_unpickles_nothing(tmp_path: Path) -> None:
+def test_serving_loads_no_training_library_and_unpickles_nothing() -> None:
     """After start, prediction with every model and the documents: none of them is in the process.
 
     The standard library's ``pickle`` module itself is imported by numpy; so the interpreter's audit hook
     watches that it is never used.
     """
-    script = [sys.executable, "-c", SERVE, str(tmp_path / "counters"), *TRAINING]
+    script = [sys.executable, "-c", SERVE, *TRAINING]
     done = subprocess.run(script, capture_output=True, text=True, timeout=60, cwd=ROOT)
     assert done.stdout.splitlines() == ["loaded:", "unpickled: 0"], done.stderr
 
@@ -176,14 +174,14 @@ def test_onnxruntime_reports_to_nobody(tmp_path: Path) -> None:
     assert done.stdout == "0\n", done.stderr
 
 
-def test_the_check_for_loaded_libraries_can_fail(tmp_path: Path) -> None:
+def test_the_check_for_loaded_libraries_can_fail() -> None:
     """A planted import and a planted pickle are both seen."""
     planted = SERVE.replace("import sys\n", "import sys\nimport joblib\n", 1)
     planted = planted.replace(
         "serving = Serving()",
         "import pickle, fractions\npickle.loads(pickle.dumps(fractions.Fraction(1)))\nserving = Serving()",
     )
-    script = [sys.executable, "-c", planted, str(tmp_path / "counters"), *TRAINING]
+    script = [sys.executable, "-c", planted, *TRAINING]
     done = subprocess.run(script, capture_output=True, text=True, timeout=60, cwd=ROOT)
     loaded, unpickled = done.stdout.splitlines()
     assert "joblib" in loaded

@@ -16,7 +16,8 @@ from sklearn.ensemble import RandomForestClassifier
 
 from bench.__main__ import main as bench
 from bench.process import ServerProcess
-from server.settings import describe
+from registry.store import Store
+from server.settings import SHIPPED_REGISTRY, describe
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -39,8 +40,17 @@ def test_ci_runs_the_readmes_test_line() -> None:
 
 
 def test_the_model_table_is_what_was_measured() -> None:
-    """The table between the markers is the one that ``mps bench table`` wrote."""
+    """The table is the one that ``mps bench table`` wrote, of the models that ship now."""
     assert bench(["table", "--check", str(ROOT / "README.md")]) == 0
+    store = Store(Path(SHIPPED_REGISTRY))
+    for name in store.names():
+        manifest = store.manifest(name, store.current(name))
+        row = next(line for line in README.splitlines() if line.startswith(f"| {name} "))
+        cells = [cell.strip() for cell in row.split("|")[1:-1]]
+        expected = [f"{metric.value:.3f}" for metric in manifest.card.metrics]
+        assert cells[1 : 1 + len(expected)] == expected
+        measured = manifest.measured.memory_bytes / 1024, manifest.size_bytes / 1024
+        assert cells[-2:] == [f"{measured[0]:.0f}", f"{measured[1]:.1f}"]
 
 
 def test_the_first_request_gets_the_answer_that_is_shown() -> None:

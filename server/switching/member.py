@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -22,6 +23,7 @@ from server.switching.messages import (
     Prepare,
     Prepared,
     Refused,
+    Up,
     Welcome,
 )
 
@@ -31,13 +33,14 @@ log = logging.getLogger("mps")
 class Member:
     """Keeps ``serving`` at the generation that the supervisor has committed."""
 
-    def __init__(self, address: Path, serving: Serving) -> None:
+    def __init__(self, address: str, serving: Serving) -> None:
         """Connect; nothing is loaded before ``join``."""
         self._serving = serving
         self._prepared: tuple[int, Generation] | None = None
         self._joined = threading.Event()
+        self._speaking = threading.Lock()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.connect(str(address))
+        self._socket.connect(address)
         self._lines = self._socket.makefile("rb")
 
     def join(self) -> Counters:
@@ -49,6 +52,11 @@ class Member:
         threading.Thread(target=self._follow, name="member", daemon=True).start()
         self._joined.wait()
         return Counters(Path(welcome.counters), welcome.seat)
+
+    def up(self) -> None:
+        """Tell that requests can come."""
+        with contextlib.suppress(OSError):  # the supervisor is gone, which the other thread sees too
+            self._say(Up())
 
     def _follow(self) -> None:
         """Until the supervisor is gone. Without it no switch could reach this worker, so it leaves too."""
@@ -89,7 +97,8 @@ class Member:
                 self._prepared = None
 
     def _say(self, message: Message) -> None:
-        self._socket.sendall(messages.line(message))
+        with self._speaking:
+            self._socket.sendall(messages.line(message))
 
     def _hear(self) -> messages.ToWorker | None:
         text = self._lines.readline()

@@ -61,6 +61,10 @@ class Committed(Message, frozen=True):
     attempt: int
 
 
+class Up(Message, frozen=True):
+    """Worker: my application is built, and my socket opens now."""
+
+
 class Abort(Message, frozen=True):
     """Supervisor: forget what you prepared. Not answered."""
 
@@ -96,7 +100,7 @@ class NotReloaded(Message, frozen=True):
 
 Answer = Prepared | Refused | Committed
 """What a worker answers."""
-FromWorker = Hello | Answer | Reload
+FromWorker = Hello | Answer | Up | Reload
 ToWorker = Welcome | Prepare | Commit | Abort
 
 encode_line = msgspec.json.Encoder().encode_lines

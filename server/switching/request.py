@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 from server.errors import ReloadRefused, SettingsError, Unavailable
 from server.switching import messages
 from server.switching.messages import NotReloaded, Reload, Reloaded
 
 
-async def reload(address: Path, request: Reload) -> Reloaded:
+async def reload(address: str, request: Reload) -> Reloaded:
     """Ask and wait until it is decided. If the caller goes away meanwhile, it is decided all the same.
 
     Raises:

@@ -60,6 +60,11 @@ class State:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(self._path)
+        folder = os.open(self._folder, os.O_RDONLY)  # the rename, too, must outlive a power cut
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
     def claim(self) -> None:
         """Keep any other server off this folder until the process ends, if the folder can be written.

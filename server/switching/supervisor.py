@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import logging
 import os
-import shutil
+import secrets
 import signal
-import tempfile
+import socket
+import struct
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from registry.errors import RegistryError
 from server import counters, plan
@@ -33,11 +34,13 @@ from server.switching.messages import (
     Refused,
     Reload,
     Reloaded,
+    Up,
     Welcome,
 )
 from server.switching.state import Remembered, State
 
 log = logging.getLogger("mps")
+T = TypeVar("T")
 
 EXIT_GRACE_S = 0.25
 """A process closes its connection a moment before it is gone."""
@@ -55,12 +58,41 @@ class Gone(Exception):
     """A worker's connection ended."""
 
 
+async def _apart(work: Callable[[], T]) -> T:
+    """Run in a thread that holds up neither the loop nor the end of the process when a disk hangs."""
+    done: concurrent.futures.Future[T] = concurrent.futures.Future()
+
+    def run() -> None:
+        done.set_running_or_notify_cancel()
+        try:
+            done.set_result(work())
+        except BaseException as error:  # noqa: BLE001  raised again where it is waited for
+            done.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return await asyncio.wrap_future(done)
+
+
+def _check_user(writer: asyncio.StreamWriter) -> None:
+    """An abstract address has no permissions; the kernel says who is at the other end.
+
+    Raises:
+        PermissionError: another user, who is not root.
+    """
+    credentials = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+    _, user, _ = struct.unpack("3i", credentials)
+    if user not in (os.getuid(), 0):
+        raise PermissionError(f"user {user} has no business here")
+
+
 class Member:
     """A worker as the supervisor sees it."""
 
     def __init__(self, pid: int, writer: asyncio.StreamWriter) -> None:
         """One per connection."""
         self.pid = pid
+        self.latest = 0
+        """The newest attempt that it has answered."""
         self._writer = writer
         self._gone = asyncio.Event()
         self._pidfd = os.pidfd_open(pid)  # unlike a number, it never comes to mean another process
@@ -69,6 +101,7 @@ class Member:
 
     def heard(self, answer: Answer | None) -> None:
         """Hand over what the worker said; None when it is gone."""
+        self.latest = answer.attempt if answer else self.latest
         self._answers.put_nowait(answer)
 
     def tell(self, message: Message) -> None:
@@ -134,6 +167,7 @@ class Supervisor:
         self.fatal: str | None = None
         self._on_fatal = on_fatal
         self._members: set[Member] = set()
+        self._up: set[Member] = set()
         self._seats = set(range(self._start.settings.workers))
         self._attempts = 0
         self.has_served = False
@@ -141,11 +175,13 @@ class Supervisor:
         self._single_flight = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def run(self) -> Path:
-        """Start the thread; returns the address that workers connect to once it is there."""
-        self._folder = Path(tempfile.mkdtemp(prefix="mps-"))  # mode 0700: only this user may connect
-        self._counters = self._folder / "counters"
-        counters.create(self._counters, len(self._seats))
+    def run(self) -> str:
+        """Start the thread; returns the address that workers connect to once it is there.
+
+        The address is an abstract one: it is in no folder, so nobody can tidy it away.
+        """
+        self._address = f"\0mps-{os.getpid()}-{secrets.token_hex(8)}"
+        self._counters = counters.create(len(self._seats))
         self._remember_start()
         listening = threading.Event()
         thread = threading.Thread(
@@ -153,21 +189,24 @@ class Supervisor:
         )
         thread.start()
         listening.wait()
-        return self._folder / "control"
+        return self._address
 
-    def close(self) -> None:
-        """Remove what ``run`` made."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+    def reload_soon(self, *_: object) -> None:
+        """Read configuration and registry again, from a signal handler."""
+        asyncio.run_coroutine_threadsafe(self._outcome(Reload({}, False)), self._loop)
 
     def _remember_start(self) -> None:
+        if self._override:
+            log.warning("set at run time and still in force: %s", self._override)
         try:
             self._state.save(Remembered(self.committed.generation, self._override))
         except OSError as error:
             log.warning("the state folder cannot be written (%s): reloads will be refused", error.strerror)
 
     async def _main(self, listening: threading.Event) -> None:
+        self._loop = asyncio.get_running_loop()
         server = await asyncio.start_unix_server(
-            self._connected, self._folder / "control", limit=messages.MAX_LINE_BYTES
+            self._connected, self._address, limit=messages.MAX_LINE_BYTES
         )
         listening.set()
         async with server:
@@ -175,6 +214,7 @@ class Supervisor:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
+            _check_user(writer)
             first = messages.decode_from_worker(await reader.readline())
             if isinstance(first, Reload):
                 writer.write(messages.line(await self._outcome(first)))
@@ -197,8 +237,11 @@ class Supervisor:
         try:
             while text := await reader.readline():
                 said = messages.decode_from_worker(text)
-                assert isinstance(said, Answer), "a worker answers and says nothing else"
-                member.heard(said)
+                if isinstance(said, Up):
+                    self._note_up(member)
+                else:
+                    assert isinstance(said, Answer), "a worker answers, and says that it is up"
+                    member.heard(said)
         except ConnectionError:
             pass  # killed while something was on the way to it
         finally:
@@ -206,6 +249,7 @@ class Supervisor:
             member.heard(None)
             await member.end(EXIT_GRACE_S)  # stays a member until it is surely gone: a reload must know of it
             self._members.discard(member)
+            self._up.discard(member)
             self._seats.add(seat)
 
     async def _take_seat(self) -> int:
@@ -238,14 +282,20 @@ class Supervisor:
                         async with asyncio.timeout(COMMIT_DEADLINE_S):
                             await member.ask(Commit(attempt.attempt))
                         self._members.add(member)
-                        self.has_served = True
-                        if len(self._members) == self._start.settings.workers:
-                            self._all_up.set()
                         log.info("worker %d serves generation %d", member.pid, target.generation)
         except Gone:
             log.warning("worker %d left while it was joining", member.pid)
         except TimeoutError:
             await member.end()
+
+    def _note_up(self, member: Member) -> None:
+        self.has_served = True
+        self._up.add(member)
+        settings = self._start.settings
+        if len(self._up) == settings.workers and not self._all_up.is_set():
+            self._all_up.set()
+            host = "localhost" if settings.api_host in ("0.0.0.0", "::") else settings.api_host
+            log.info("all %d worker(s) up; try http://%s:%d/docs", settings.workers, host, settings.api_port)
 
     async def _join_failed(self, member: Member, answer: Refused) -> None:
         if self.has_served:
@@ -269,6 +319,9 @@ class Supervisor:
         except (ServerError, RegistryError) as error:
             log.warning("reload refused: %s", error)
             return NotReloaded(str(error), isinstance(error, SettingsError))
+        except Exception as error:
+            log.exception("reload failed")
+            return NotReloaded(f"unexpected {type(error).__name__}; the server's log says more", False)
         log.info("reload done: %s", done)
         return done
 
@@ -294,11 +347,11 @@ class Supervisor:
         merged = {**self._override, **request.change}
         override = {name: value for name, value in merged.items() if value is not None}
         now = self.committed
-        new = await asyncio.to_thread(self._draw, override, now)
+        new = await self._draw(override, now)
         plan.check_follows(now, new, request.allow_signature_change)
         attempt = self._prepare(new)
         await self._prepare_everywhere(attempt)
-        self._remember(attempt, override)
+        await self._remember(attempt, override)
         self._override, self.committed = override, new  # from here on the switch has happened
         await self._commit_everywhere(attempt)
         champion = new.champion
@@ -306,13 +359,26 @@ class Supervisor:
             new.generation, champion.name, champion.version, len(self._members), new.resolved.needs_restart
         )
 
-    def _draw(self, override: dict[str, Any], now: Plan) -> Plan:
-        resolved = self._resolver(override).keep_fixed(self._start)
-        return plan.draw(resolved, now.generation + 1, now.series)
+    async def _draw(self, override: dict[str, Any], now: Plan) -> Plan:
+        """In a thread, and not for ever: configuration and registry may lie on a disk that hangs."""
+
+        def draw() -> Plan:
+            resolved = self._resolver(override).keep_fixed(self._start)
+            return plan.draw(resolved, now.generation + 1, now.series)
+
+        deadline_ms = now.resolved.settings.reload_deadline_ms
+        try:
+            return await asyncio.wait_for(_apart(draw), deadline_ms / 1000)
+        except TimeoutError:
+            raise ReloadRefused(f"configuration and registry were not read within {deadline_ms} ms") from None
 
     async def _prepare_everywhere(self, attempt: Prepare) -> None:
         deadline_ms = self.committed.resolved.settings.reload_deadline_ms
-        answers = (await self._ask_all(attempt, deadline_ms / 1000)).values()
+        asked = await self._ask_all(attempt, deadline_ms / 1000)
+        for member, answer in asked.items():
+            if isinstance(answer, TimeoutError):
+                self._spawn(self._end_unless_heard(member, attempt.attempt, deadline_ms / 1000))
+        answers = asked.values()
         refusals = [answer.reason for answer in answers if isinstance(answer, Refused)]
         late = sum(isinstance(answer, TimeoutError) for answer in answers)
         if late:
@@ -323,9 +389,16 @@ class Supervisor:
             self._tell_all(Abort(attempt.attempt))
             raise ReloadRefused(refusals[0])
 
-    def _remember(self, attempt: Prepare, override: dict[str, Any]) -> None:
+    async def _end_unless_heard(self, member: Member, attempt: int, deadline_s: float) -> None:
+        """A worker that hangs in a preparation long given up would hold up every later one."""
+        await asyncio.sleep(deadline_s)
+        if member.latest < attempt:
+            await member.end()
+
+    async def _remember(self, attempt: Prepare, override: dict[str, Any]) -> None:
         try:
-            self._state.save(Remembered(attempt.plan.generation, override))
+            remembered = Remembered(attempt.plan.generation, override)
+            await _apart(lambda: self._state.save(remembered))
         except OSError as error:
             self._tell_all(Abort(attempt.attempt))
             raise ReloadRefused(f"the state folder cannot be written: {error.strerror}") from None

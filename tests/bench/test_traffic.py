@@ -12,7 +12,7 @@ from bench.traffic import Traffic, drive
 
 
 def load(
-    server: ServerProcess, user: str, model: str = "", pair: tuple[str, ...] = (), seconds: int = 1
+    server: ServerProcess, user: str, model: str = "", pair: tuple[str, ...] = (), seconds: int = 2
 ) -> Samples:
     return drive(server, Traffic(user, rate_rps=40, seconds=seconds, model=model, switch_between=pair))
 
@@ -31,7 +31,7 @@ def test_every_answer_is_right(server: ServerProcess, user: str, model: str, kin
     assert (samples.failures, samples.faults) == (0, [])
     assert set(samples.latencies_ms) == kinds
     latencies = [latency for of_kind in samples.latencies_ms.values() for latency in of_kind]
-    assert 5 <= len(latencies) <= 50  # a busy machine sends fewer, never more
+    assert 5 <= len(latencies) <= 100  # a busy machine sends fewer, never more
     assert any(latency != round(latency, 1) for latency in latencies)
 
 

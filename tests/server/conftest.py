@@ -30,19 +30,18 @@ def entry(shipped: Store) -> Entry:
 
 
 @pytest.fixture
-def counters(tmp_path: Path) -> Counters:
+def counters() -> Counters:
     """Counters of a server with one worker."""
-    create(tmp_path / "counters", 1)
-    return Counters(tmp_path / "counters", 0)
+    return Counters(create(1), 0)
 
 
 @pytest.fixture
-def connect(counters: Counters, tmp_path: Path) -> Iterator[Callable[..., Client]]:
+def connect(counters: Counters) -> Iterator[Callable[..., Client]]:
     """A client of an application with the settings given."""
     open_clients: list[TestClient[Any]] = []
 
     def open_client(serving: Serving | None = None, **settings: Any) -> Client:
-        app = create_app(serving or serve(**settings), counters, tmp_path / "no-supervisor")
+        app = create_app(serving or serve(**settings), counters, "\0no-supervisor")
         client = TestClient(app, raise_server_exceptions=False)
         client.__enter__()
         open_clients.append(client)

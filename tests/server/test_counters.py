@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from server.counters import BATCH, BUCKETS_S, MAX_SERIES, PREDICT, Counters, create, exposition, series_index
 
 
-def two_seats(tmp_path: Path) -> tuple[Counters, Counters]:
-    """Two workers' counters in one file."""
-    create(tmp_path / "counters", 2)
-    return Counters(tmp_path / "counters", 0), Counters(tmp_path / "counters", 1)
+def two_seats() -> tuple[Counters, Counters]:
+    """Two workers' counters in one memory."""
+    shared = create(2)
+    return Counters(shared, 0), Counters(shared, 1)
 
 
-def test_every_seat_is_in_the_sum(tmp_path: Path) -> None:
+def test_every_seat_is_in_the_sum() -> None:
     """Either worker tells the sum of both."""
-    one, two = two_seats(tmp_path)
+    one, two = two_seats()
     one.count(1, PREDICT, 200, 1, 1_000_000)
     two.count(1, PREDICT, 200, 1, 2_000_000)
     two.count(1, BATCH, 422, 0, 3_000_000)
@@ -28,18 +26,18 @@ def test_every_seat_is_in_the_sum(tmp_path: Path) -> None:
     assert 'mps_request_duration_seconds_sum{model="m",version="1",endpoint="predict"} 0.003' in lines
 
 
-def test_a_replacement_goes_on_counting(tmp_path: Path) -> None:
+def test_a_replacement_goes_on_counting() -> None:
     """Who takes over a seat adds to what is there."""
-    one, _ = two_seats(tmp_path)
-    one.count(1, PREDICT, 200, 1, 1)
-    replacement = Counters(tmp_path / "counters", 0)
+    shared = create(1)
+    Counters(shared, 0).count(1, PREDICT, 200, 1, 1)
+    replacement = Counters(shared, 0)
     replacement.count(1, PREDICT, 200, 1, 1)
     assert "} 2" in exposition(replacement, ("m@1",), 1, "m@1")
 
 
-def test_statuses_and_buckets_are_told_apart(tmp_path: Path) -> None:
+def test_statuses_and_buckets_are_told_apart() -> None:
     """2xx, 4xx and 5xx; a latency on a bound is in its bucket, as Prometheus has it."""
-    one, _ = two_seats(tmp_path)
+    one, _ = two_seats()
     for status in (200, 400, 422, 500, 503):
         one.count(1, PREDICT, status, 1, int(BUCKETS_S[2] * 1e9))
     one.count(1, PREDICT, 200, 1, int(BUCKETS_S[-1] * 1e9) + 1)
@@ -54,10 +52,10 @@ def test_statuses_and_buckets_are_told_apart(tmp_path: Path) -> None:
     assert buckets == ["0", "0", *["5"] * (len(BUCKETS_S) - 2), "6"]
 
 
-def test_models_past_the_limit_share_the_last_series(tmp_path: Path) -> None:
+def test_models_past_the_limit_share_the_last_series() -> None:
     """A server that switches for years does not outgrow its file."""
     series = tuple(f"m@{version}" for version in range(1, MAX_SERIES + 50))
-    one, _ = two_seats(tmp_path)
+    one, _ = two_seats()
     indices = [series_index(series, reference) for reference in series]
     assert len(set(indices)) == MAX_SERIES - 1
     assert max(indices) == MAX_SERIES - 1

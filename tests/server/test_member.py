@@ -28,6 +28,7 @@ from server.switching.messages import (
     Prepare,
     Prepared,
     Refused,
+    Up,
     Welcome,
 )
 
@@ -36,12 +37,12 @@ class Script:
     """A supervisor that says what the test tells it to, and one real worker thread."""
 
     def __init__(self, folder: Path) -> None:
-        create(folder / "counters", 1)
+        address = str(folder / "control")
         listener = socket.socket(socket.AF_UNIX)
-        listener.bind(str(folder / "control"))
+        listener.bind(address)
         listener.listen()
         self.serving = Serving()
-        member = Member(folder / "control", self.serving)
+        member = Member(address, self.serving)
         self.joined = threading.Event()
         threading.Thread(target=self.join, args=(member,), daemon=True).start()
         self.socket, _ = listener.accept()
@@ -49,18 +50,20 @@ class Script:
         self.lines = self.socket.makefile("rb")
         listener.close()
         assert isinstance(self.hear(), Hello)
-        self.say(Welcome(0, str(folder / "counters")))
+        self.say(Welcome(0, str(create(1))))
 
     def join(self, member: Member) -> None:
         member.join()
         self.joined.set()
+        member.up()
 
     def say(self, message: Message) -> None:
         self.socket.sendall(messages.line(message))
 
-    def hear(self) -> FromWorker:
+    def hear(self, of_being_up: bool = False) -> FromWorker:
+        """The next message; that the worker is up comes whenever its thread gets to it."""
         heard: FromWorker = messages.decode_from_worker(self.lines.readline())
-        return heard
+        return self.hear() if isinstance(heard, Up) and not of_being_up else heard
 
     def hang_up(self) -> None:
         self.lines.close()
@@ -100,6 +103,7 @@ def test_it_joins_by_preparing_and_committing(script: Script) -> None:
     script.say(Commit(1))
     assert script.hear() == Committed(1)
     assert script.joined.wait(5)
+    assert script.hear(of_being_up=True) == Up()
     assert script.serving.ready
     assert script.serving.generation.number == 1
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -35,6 +36,7 @@ from server.switching.messages import (
     Refused,
     Reload,
     Reloaded,
+    Up,
 )
 from server.switching.state import Remembered, State
 from server.switching.supervisor import Supervisor
@@ -43,11 +45,11 @@ from server.switching.supervisor import Supervisor
 class Worker:
     """A worker that does what the test tells it to."""
 
-    def __init__(self, address: Path) -> None:
+    def __init__(self, address: str) -> None:
         self.process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(10)
-        self.socket.connect(str(address))
+        self.socket.connect(address)
         self.lines = self.socket.makefile("rb")
         self.say(Hello(self.process.pid))
         assert isinstance(self.hear(), messages.Welcome)
@@ -110,7 +112,8 @@ class Stage:
     def joined(self) -> Worker:
         worker = self.enter()
         worker.obey()
-        until(lambda: worker.process.pid in {member.pid for member in self.supervisor._members})
+        worker.say(Up())
+        until(lambda: worker.process.pid in {member.pid for member in self.supervisor._up})
         return worker
 
     def reload(self, allow: bool = False, **change: Any) -> Outcome:
@@ -125,7 +128,6 @@ class Stage:
     def close(self) -> None:
         for worker in self.workers:
             worker.leave()
-        self.supervisor.close()
 
 
 class Outcome:
@@ -135,7 +137,7 @@ class Outcome:
         self.done = threading.Event()
         self.value: Reloaded | Exception | None = None
 
-    def run(self, address: Path, message: Reload) -> None:
+    def run(self, address: str, message: Reload) -> None:
         try:
             self.value = asyncio.run(request.reload(address, message))
         except ServerError as error:
@@ -335,15 +337,19 @@ def test_a_half_written_file_changes_nothing(stage: Stage, tmp_path: Path) -> No
     assert outcome.get().needs_restart == ("api_port",)
 
 
-def test_an_override_outlives_the_server_and_can_be_removed(stage: Stage) -> None:
-    """A restart finds it; ``null`` forgets it; generations go on counting."""
+def test_an_override_outlives_the_server_and_can_be_removed(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A restart finds it and says so; ``null`` forgets it; generations go on counting."""
     worker = stage.joined()
     outcome = stage.reload(model_type="xgboost")
     worker.obey()
     outcome.get()
     again = Supervisor(stage.resolver, State(stage.folder), stage.fatal.set)
+    again._remember_start()
     assert (again.committed.generation, again.committed.champion.name) == (3, "xgboost")
     assert again.committed.resolved.sources["model_type"] == "override"
+    assert "still in force: {'model_type': 'xgboost'}" in caplog.text
     outcome = stage.reload(model_type=None)
     assert worker.obey().plan.champion.name == "heuristic"
     assert outcome.get().generation == 3
@@ -364,8 +370,11 @@ def test_a_reload_waits_for_workers_that_are_starting(pair: Stage) -> None:
     one = pair.joined()
     with pytest.raises(ReloadRefused, match="the workers are not all up"):
         pair.reload().get()
+    two = pair.enter()
+    two.obey()
     outcome = pair.reload()
-    two = pair.joined()
+    time.sleep(0.2)
+    two.say(Up())
     for worker in (one, two):
         worker.say(Prepared(worker.expect_prepare().attempt))
     for worker in (one, two):
@@ -441,7 +450,7 @@ def test_a_replacement_waits_for_a_seat(pair: Stage) -> None:
     one, two = pair.joined(), pair.joined()
     third = socket.socket(socket.AF_UNIX)
     third.settimeout(0.3)
-    third.connect(str(pair.address))
+    third.connect(pair.address)
     third.sendall(messages.line(Hello(one.process.pid)))
     with pytest.raises(TimeoutError):
         third.recv(1)
@@ -454,7 +463,7 @@ def test_a_replacement_waits_for_a_seat(pair: Stage) -> None:
 def test_a_stranger_on_the_control_socket_is_harmless(stage: Stage) -> None:
     """What is not understood is dropped, and the supervisor goes on."""
     stranger = socket.socket(socket.AF_UNIX)
-    stranger.connect(str(stage.address))
+    stranger.connect(stage.address)
     stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
     assert stranger.recv(1) == b""
     stranger.close()
@@ -468,6 +477,7 @@ def test_another_signature_is_refused_unless_meant(tmp_path: Path) -> None:
     store = Store(registry)
     rename(store, "heuristic", "inches", lambda feature: msgspec.structs.replace(feature, unit="inch"))
     rename(store, "heuristic", "narrow", lambda feature: msgspec.structs.replace(feature, dtype="float32"))
+    rename(store, "heuristic", "whole", lambda feature: msgspec.structs.replace(feature, dtype="int64"))
     stage = Stage(tmp_path / "state", MPS_REGISTRY=str(registry))
     worker = stage.joined()
     with pytest.raises(
@@ -477,6 +487,22 @@ def test_another_signature_is_refused_unless_meant(tmp_path: Path) -> None:
     for model, allow in (("narrow", False), ("inches", True), ("inches", False)):
         outcome = stage.reload(allow, model_type=model)
         assert worker.obey().plan.champion.name == outcome.get().model == model
+    stage.close()
+
+
+def test_a_named_model_keeps_its_signature_too(tmp_path: Path) -> None:
+    """A promoted version with other features changes ``/models/{name}/predict``, champion or not."""
+    registry = tmp_path / "registry"
+    shutil.copytree(SHIPPED_REGISTRY, registry)
+    stage = Stage(tmp_path / "state", MPS_REGISTRY=str(registry))
+    worker = stage.joined()
+    store = Store(registry)
+    rename(store, "xgboost", "xgboost", lambda feature: msgspec.structs.replace(feature, unit="inch"))
+    with pytest.raises(ReloadRefused, match="/models/xgboost: xgboost@2 has another"):
+        stage.reload().get()
+    outcome = stage.reload(True)
+    worker.obey()
+    assert outcome.get().generation == 2
     stage.close()
 
 
@@ -491,10 +517,10 @@ def rename(store: Store, model: str, name: str, change: Callable[[Feature], Feat
     store.promote(name)
 
 
-def test_an_unreachable_supervisor_is_unavailable(tmp_path: Path) -> None:
+def test_an_unreachable_supervisor_is_unavailable() -> None:
     """An endpoint does not hang on a server that is going down."""
     with pytest.raises(Unavailable):
-        asyncio.run(request.reload(tmp_path / "nobody", Reload({}, False)))
+        asyncio.run(request.reload("\0nobody", Reload({}, False)))
 
 
 def test_a_broken_override_says_how_to_forget_it(tmp_path: Path) -> None:
@@ -529,6 +555,70 @@ def test_a_state_that_cannot_be_read_is_not_guessed_at(tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text('{"generation":')
     with pytest.raises(SettingsError, match=r"state\.json cannot be read.*repair or remove it"):
         State(tmp_path).load()
+
+
+def test_a_worker_that_goes_on_hanging_is_ended(pair: Stage) -> None:
+    """After a second deadline it is killed, so that it does not hold up every later reload."""
+    pair.environ["MPS_RELOAD_DEADLINE_MS"] = "200"
+    one, two = pair.joined(), pair.joined()
+    first = pair.reload()
+    for worker in (one, two):
+        worker.say(Prepared(worker.expect_prepare().attempt))
+    for worker in (one, two):
+        worker.say(Committed(worker.expect_commit().attempt))
+    assert first.get().generation == 2
+    outcome = pair.reload(model_type="xgboost")
+    one.say(Prepared(one.expect_prepare().attempt))
+    two.expect_prepare()
+    with pytest.raises(ReloadRefused, match="1 of 2 workers did not prepare within 200 ms"):
+        outcome.get()
+    until(lambda: not two.alive())
+    assert one.alive()
+
+
+def test_a_configuration_that_hangs_meets_the_deadline(stage: Stage, tmp_path: Path) -> None:
+    """A pipe instead of a file, a disk that does not answer: the reload ends, and the next one works."""
+    worker = stage.joined()
+    pipe = tmp_path / "mps.toml"
+    os.mkfifo(pipe)
+    stage.environ["MPS_CONFIG"] = str(pipe)
+    with pytest.raises(ReloadRefused, match="not read within 1500 ms"):
+        stage.reload().get()
+    del stage.environ["MPS_CONFIG"]
+    outcome = stage.reload()
+    worker.obey()
+    assert outcome.get().generation == 2
+    pipe.write_text("")  # lets the thread that still reads go
+
+
+def test_an_error_that_nobody_thought_of_is_a_refusal(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The caller is told no more than its name; nothing changed."""
+    stage.joined()
+    monkeypatch.setattr(stage.supervisor, "_resolver", None)
+    with pytest.raises(ReloadRefused, match="unexpected TypeError; the server's log says more"):
+        stage.reload().get()
+    assert stage.supervisor.committed.generation == 1
+
+
+def test_a_signal_reloads(stage: Stage) -> None:
+    """What SIGHUP calls reads the configuration again."""
+    worker = stage.joined()
+    stage.environ["MPS_MODEL_TYPE"] = "xgboost"
+    stage.supervisor.reload_soon(1, None)
+    assert worker.obey().plan.champion.name == "xgboost"
+
+
+def test_another_user_is_turned_away(stage: Stage) -> None:
+    """The control address is for the server's own user; the kernel says who calls."""
+    script = (
+        "import os, socket, sys; os.setuid(12345); s = socket.socket(socket.AF_UNIX);"
+        "s.connect('\\0' + sys.argv[1]); print(s.recv(1))"
+    )
+    done = subprocess.run([sys.executable, "-c", script, stage.address[1:]], capture_output=True, text=True)
+    if os.getuid():
+        assert "PermissionError" in done.stderr  # only root can become somebody else
+    else:
+        assert done.stdout == "b''\n", done.stderr
 
 
 def test_two_servers_cannot_share_a_state_folder(tmp_path: Path) -> None:
