@@ -8,9 +8,6 @@ import contextlib
 import logging
 import os
 import secrets
-import signal
-import socket
-import struct
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from typing import Any, TypeVar
@@ -37,6 +34,7 @@ from server.switching.messages import (
     Up,
     Welcome,
 )
+from server.switching.peer import Gone, Peer, check_user
 from server.switching.state import Remembered, State
 
 log = logging.getLogger("mps")
@@ -54,10 +52,6 @@ Resolver = Callable[[Mapping[str, Any]], Resolved]
 """Reads all layers of the settings with the given override."""
 
 
-class Gone(Exception):
-    """A worker's connection ended."""
-
-
 async def _apart(work: Callable[[], T]) -> T:
     """Run in a thread that holds up neither the loop nor the end of the process when a disk hangs."""
     done: concurrent.futures.Future[T] = concurrent.futures.Future()
@@ -71,72 +65,6 @@ async def _apart(work: Callable[[], T]) -> T:
 
     threading.Thread(target=run, daemon=True).start()
     return await asyncio.wrap_future(done)
-
-
-def _check_user(writer: asyncio.StreamWriter) -> None:
-    """An abstract address has no permissions; the kernel says who is at the other end.
-
-    Raises:
-        PermissionError: another user, who is not root.
-    """
-    credentials = writer.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-    _, user, _ = struct.unpack("3i", credentials)
-    if user not in (os.getuid(), 0):
-        raise PermissionError(f"user {user} has no business here")
-
-
-class Member:
-    """A worker as the supervisor sees it."""
-
-    def __init__(self, pid: int, writer: asyncio.StreamWriter) -> None:
-        """One per connection."""
-        self.pid = pid
-        self.latest = 0
-        """The newest attempt that it has answered."""
-        self._writer = writer
-        self._gone = asyncio.Event()
-        self._pidfd = os.pidfd_open(pid)  # unlike a number, it never comes to mean another process
-        asyncio.get_running_loop().add_reader(self._pidfd, self._exited)
-        self._answers: asyncio.Queue[Answer | None] = asyncio.Queue()
-
-    def heard(self, answer: Answer | None) -> None:
-        """Hand over what the worker said; None when it is gone."""
-        self.latest = answer.attempt if answer else self.latest
-        self._answers.put_nowait(answer)
-
-    def tell(self, message: Message) -> None:
-        """Send without waiting."""
-        self._writer.write(messages.line(message))
-
-    async def ask(self, message: Prepare | Commit) -> Answer:
-        """Send and wait for the answer to this very attempt; late answers to older ones are dropped.
-
-        Raises:
-            Gone: the worker died.
-        """
-        self.tell(message)
-        while True:
-            answer = await self._answers.get()
-            if answer is None:
-                self.heard(None)  # for whoever asks next
-                raise Gone
-            if answer.attempt == message.attempt:
-                return answer
-
-    async def end(self, grace_s: float = 0.0) -> None:
-        """Return when the process is gone. After ``grace_s`` it is killed: it can be told nothing."""
-        try:
-            await asyncio.wait_for(self._gone.wait(), grace_s)
-        except TimeoutError:
-            if not self._gone.is_set():
-                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-                log.error("worker %d was killed: it could not be told what to serve", self.pid)
-            await self._gone.wait()
-
-    def _exited(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._pidfd)
-        os.close(self._pidfd)
-        self._gone.set()
 
 
 class Supervisor:
@@ -166,8 +94,8 @@ class Supervisor:
             raise SettingsError(f"{error} (there is a run-time override: {state.hint()})") from None
         self.fatal: str | None = None
         self._on_fatal = on_fatal
-        self._members: set[Member] = set()
-        self._up: set[Member] = set()
+        self._members: set[Peer] = set()
+        self._up: set[Peer] = set()
         self._seats = set(range(self._start.settings.workers))
         self._attempts = 0
         self.has_served = False
@@ -214,7 +142,7 @@ class Supervisor:
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            _check_user(writer)
+            check_user(writer)
             first = messages.decode_from_worker(await reader.readline())
             if isinstance(first, Reload):
                 writer.write(messages.line(await self._outcome(first)))
@@ -230,7 +158,7 @@ class Supervisor:
 
     async def _attend(self, hello: Hello, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Keep one worker's connection from its first to its last line."""
-        member = Member(hello.pid, writer)
+        member = Peer(hello.pid, writer)
         seat = await self._take_seat()
         member.tell(Welcome(seat, str(self._counters)))
         joining = self._spawn(self._join(member))
@@ -266,7 +194,7 @@ class Supervisor:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def _join(self, member: Member) -> None:
+    async def _join(self, member: Peer) -> None:
         """Bring a new worker to what is committed, however often that changes meanwhile."""
         try:
             while member not in self._members:
@@ -288,7 +216,7 @@ class Supervisor:
         except TimeoutError:
             await member.end()
 
-    def _note_up(self, member: Member) -> None:
+    def _note_up(self, member: Peer) -> None:
         self.has_served = True
         self._up.add(member)
         settings = self._start.settings
@@ -297,7 +225,7 @@ class Supervisor:
             host = "localhost" if settings.api_host in ("0.0.0.0", "::") else settings.api_host
             log.info("all %d worker(s) up; try http://%s:%d/docs", settings.workers, host, settings.api_port)
 
-    async def _join_failed(self, member: Member, answer: Refused) -> None:
+    async def _join_failed(self, member: Peer, answer: Refused) -> None:
         if self.has_served:
             log.error("worker %d cannot join: %s; it tries again", member.pid, answer.reason)
             await asyncio.sleep(JOIN_RETRY_S)
@@ -389,7 +317,7 @@ class Supervisor:
             self._tell_all(Abort(attempt.attempt))
             raise ReloadRefused(refusals[0])
 
-    async def _end_unless_heard(self, member: Member, attempt: int, deadline_s: float) -> None:
+    async def _end_unless_heard(self, member: Peer, attempt: int, deadline_s: float) -> None:
         """A worker that hangs in a preparation long given up would hold up every later one."""
         await asyncio.sleep(deadline_s)
         if member.latest < attempt:
@@ -413,7 +341,7 @@ class Supervisor:
 
     async def _ask_all(
         self, message: Prepare | Commit, deadline_s: float
-    ) -> dict[Member, Answer | BaseException]:
+    ) -> dict[Peer, Answer | BaseException]:
         """Each member's answer, or why there is none: ``Gone`` or ``TimeoutError``."""
         members = list(self._members)
         asked = [asyncio.wait_for(member.ask(message), deadline_s) for member in members]
