@@ -203,9 +203,7 @@ class Supervisor:
                 if isinstance(answer, Refused):
                     await self._join_failed(member, answer)
                     continue
-                async with (
-                    self._single_flight
-                ):  # no reload is under way: nobody else changes what is committed
+                async with self._single_flight:  # no reload is under way: what is committed stays
                     if self.committed is target:
                         async with asyncio.timeout(COMMIT_DEADLINE_S):
                             await member.ask(Commit(attempt.attempt))
