@@ -62,6 +62,9 @@ def _add_guard(commands: Any) -> None:
     parser.add_argument("--seconds", type=_count, default=4, metavar="N", help="measured (default: 4)")
     parser.add_argument("--rate", type=_positive, default=100.0, metavar="R", help="requests/s (100)")
     parser.add_argument("--budget-ms", type=_positive, metavar="X", help="instead of the manifests' budgets")
+    parser.add_argument(
+        "--together", action="store_true", help="also beside batches, and while models are switched"
+    )
     parser.set_defaults(run=guard)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -22,7 +24,10 @@ from registry.store import Store
 MAX_ROUNDS = 3
 """A busy neighbour can spoil a round, hardly three in a row; a model that is too slow spoils them all."""
 
-Drive = Callable[[Traffic], Samples]
+HEAD_START_S = 2
+"""For the second load generator: starting one takes a processor for a second."""
+BESIDE_SHARE = 0.1
+"""Batches for each single row."""
 
 
 def guard(arguments: argparse.Namespace, command: str) -> int:
@@ -36,9 +41,10 @@ def guard(arguments: argparse.Namespace, command: str) -> int:
         registry=arguments.registry, model_type=manifests[0].name, workers=arguments.workers
     ) as server:
         alone, together = plan(manifests, arguments)
-        verdicts = [judge(item, lambda traffic: drive(server, traffic)) for item in alone]
-        if all(verdict.outcome == "kept" for verdict in verdicts):  # what is too slow alone needs no company
-            verdicts += [judge(item, lambda traffic: drive(server, traffic)) for item in together]
+        verdicts = [judge(item, lambda item: run(server, item)) for item in alone]
+        kept = all(verdict.outcome == "kept" for verdict in verdicts)
+        if arguments.together and kept:  # what is too slow alone needs no company
+            verdicts += [judge(item, lambda item: run(server, item)) for item in together]
     report = Report(
         command=command,
         rate_rps=arguments.rate,
@@ -69,8 +75,31 @@ def current_manifests(root: Path, names: Sequence[str]) -> list[Manifest]:
     return [store.manifest(name, store.current(name)) for name in chosen]
 
 
-Item = tuple[str, float, Traffic]
-"""(what is judged, its budget in milliseconds, the traffic that shows it)"""
+class Item(NamedTuple):
+    """What is judged."""
+
+    what: str
+    budget_ms: float
+    traffic: Traffic
+    """Shows it."""
+    beside: Traffic | None = None
+    """Goes on at the same time and is not judged, but for its failures."""
+
+
+Drive = Callable[[Item], Samples]
+
+
+def run(server: ServerProcess, item: Item) -> Samples:
+    """One round. What goes beside has a load generator of its own: batches must not hold up the client."""
+    if item.beside is None:
+        return drive(server, item.traffic)
+    with ThreadPoolExecutor(1) as second:
+        beside = second.submit(drive, server, item.beside)
+        time.sleep(HEAD_START_S)
+        measured = drive(server, item.traffic)
+        company = beside.result()
+    faults = [*measured.faults, *company.faults]
+    return msgspec.structs.replace(measured, failures=measured.failures + company.failures, faults=faults)
 
 
 def plan(manifests: Sequence[Manifest], arguments: argparse.Namespace) -> tuple[list[Item], list[Item]]:
@@ -84,31 +113,34 @@ def plan(manifests: Sequence[Manifest], arguments: argparse.Namespace) -> tuple[
     def traffic(user: str, model: str = "", switch_between: tuple[str, ...] = ()) -> Traffic:
         return Traffic(user, arguments.rate, arguments.seconds, model, switch_between)
 
-    alone = [(model.name, budget_ms(model), traffic("JsonPredict", model.name)) for model in manifests]
+    alone = [Item(model.name, budget_ms(model), traffic("JsonPredict", model.name)) for model in manifests]
     largest = max(manifests, key=lambda manifest: manifest.size_bytes)
-    together = [(f"{largest.name} beside batches", budget_ms(largest), traffic("Mixed", largest.name))]
+    longer_s = arguments.seconds + HEAD_START_S
+    batches = Traffic("Batch", arguments.rate * BESIDE_SHARE, longer_s, largest.name)
+    singles = traffic("JsonPredict", largest.name)
+    together = [Item(f"{largest.name} beside batches", budget_ms(largest), singles, batches)]
     first, *others = manifests
     same = [model for model in others if model.signature.interface == first.signature.interface]
     other = same[0] if same else None
     if other:
         pair = (first.name, other.name)
         what = f"switching {first.name} / {other.name}"
-        together.append((what, budget_ms(first, other), traffic("Switching", switch_between=pair)))
+        switched = traffic("Switching", switch_between=pair)
+        together.append(Item(what, budget_ms(first, other), switched))
     return alone, together
 
 
 def judge(item: Item, run: Drive) -> Verdict:
     """Up to three rounds, until one keeps the budget. A failed request is never forgiven by another round."""
-    what, budget_ms, traffic = item
     rounds: list[Round] = []
     outcome: Literal["kept", "broken", "failures"] = "broken"
     while outcome == "broken" and len(rounds) < MAX_ROUNDS:
-        rounds.append(summary(run(traffic)))
+        rounds.append(summary(run(item)))
         if rounds[-1].failures:
             outcome = "failures"
-        elif rounds[-1].p99_ms <= budget_ms:
+        elif rounds[-1].p99_ms <= item.budget_ms:
             outcome = "kept"
-    return Verdict(what, budget_ms, tuple(rounds), outcome)
+    return Verdict(item.what, item.budget_ms, tuple(rounds), outcome)
 
 
 def summary(samples: Samples) -> Round:

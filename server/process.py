@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import gc
 import logging
 import multiprocessing
 import os
@@ -108,6 +109,8 @@ def load_worker(address: str, log_level: str) -> Any:
     serving = Serving()
     member = Member(address, serving)
     app = create_app(serving, member.join(), address)
+    gc.collect()
+    gc.freeze()  # what is there now stays: no later collection has to walk through it
     member.up()
     return app
 

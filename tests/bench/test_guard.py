@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from bench.__main__ import main
-from bench.guard import judge, summary
+from bench.guard import Item, judge, summary
 from bench.samples import Samples
 from bench.traffic import Traffic
 
@@ -40,7 +40,7 @@ def test_a_slow_model_breaks_the_build(
         "--registry",
         str(slow_registry),
         "--seconds",
-        "1",
+        "2",
         "--rate",
         "12",
         "--out",
@@ -57,7 +57,7 @@ def test_a_slow_model_breaks_the_build(
 
 def test_normal_models_keep_a_generous_budget(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Alone, beside batches and while switching; the report says machine, versions and command."""
-    words = ["guard", "--models", "heuristic,xgboost", "--budget-ms", "100"]
+    words = ["guard", "--models", "heuristic,xgboost", "--budget-ms", "100", "--together"]
     assert main([*words, *QUICK, "--out", str(tmp_path)]) == 0
     assert outcomes(tmp_path) == {
         "heuristic": "kept",
@@ -81,19 +81,19 @@ def test_a_normal_model_breaks_an_absurd_budget(tmp_path: Path) -> None:
 def test_one_good_round_is_enough() -> None:
     """A round that a neighbour spoiled is repeated; the good one counts."""
     runs = iter([Samples({"predict": [50.0]}), Samples({"predict": [1.0]})])
-    verdict = judge(("a", 10.0, TRAFFIC), lambda _: next(runs))
+    verdict = judge(Item("a", 10.0, TRAFFIC), lambda _: next(runs))
     assert (verdict.outcome, [done.p99_ms for done in verdict.rounds]) == ("kept", [50.0, 1.0])
 
 
 def test_a_budget_that_is_just_met_is_kept() -> None:
     """Equal is not over."""
-    assert judge(("a", 10.0, TRAFFIC), lambda _: Samples({"predict": [10.0]})).outcome == "kept"
+    assert judge(Item("a", 10.0, TRAFFIC), lambda _: Samples({"predict": [10.0]})).outcome == "kept"
 
 
 def test_a_failed_request_is_never_forgiven() -> None:
     """No second round for a wrong answer, however fast."""
     runs = iter([Samples({"predict": [1.0]}, failures=1, faults=["predict: status 500"])])
-    verdict = judge(("a", 10.0, TRAFFIC), lambda _: next(runs))
+    verdict = judge(Item("a", 10.0, TRAFFIC), lambda _: next(runs))
     assert (verdict.outcome, verdict.rounds[0].faults) == ("failures", ("predict: status 500",))
 
 

@@ -53,11 +53,11 @@ def test_an_unknown_model_is_a_failure(server: ServerProcess) -> None:
 def test_a_load_generator_that_gives_no_figures_is_an_error(server: ServerProcess) -> None:
     """What it said last is in the message."""
     with pytest.raises(LoadFailed, match=r"ended with 1 and no samples: .*Nobody"):
-        load(server, "Nobody")
+        load(server, "Nobody", seconds=1)
 
 
 def test_a_load_generator_that_hangs_is_ended(server: ServerProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     """It gets its time and no more."""
     monkeypatch.setattr(traffic, "SLACK_S", -traffic.STOP_S - traffic.WARM_UP_S - 0.9)
     with pytest.raises(LoadFailed, match=r"did not end within 0\.1 s"):
-        load(server, "JsonPredict")
+        load(server, "JsonPredict", seconds=1)
