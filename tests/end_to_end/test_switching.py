@@ -178,7 +178,7 @@ def test_a_damaged_entry_changes_nothing_on_any_worker(tmp_path: Path, file: str
     """409 with the reason; the old generation serves on everywhere; a mended entry is then taken."""
     registry = tmp_path / "registry"
     shutil.copytree(SHIPPED_REGISTRY, registry)
-    with ServerProcess(workers=WORKERS, registry=registry, models=["heuristic"]) as server:
+    with ServerProcess(workers=2, registry=registry, models=["heuristic"]) as server:
         damaged = registry / "xgboost" / "1" / file
         sound = damaged.read_bytes()
         damage(damaged)

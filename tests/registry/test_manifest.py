@@ -169,6 +169,7 @@ WIDTH = Feature(name="width", dtype="float32")
         ((WIDTH,), (), "distinct class labels"),
         ((WIDTH,), ("a", "a"), "distinct class labels"),
         ((Feature(name="x", dtype="float32", minimum=2, maximum=1),), ("a",), "minimum 2 is above maximum 1"),
+        ((Feature(name="x", dtype="int64", maximum=float("inf")),), ("a",), "a bound is a finite number"),
         ((Feature(name="x", dtype="int64", may_be_missing=True),), ("a",), "only float features"),
         ((Feature(name="x", dtype="string", may_be_missing=True),), ("a",), "only float features"),
     ],

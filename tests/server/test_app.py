@@ -11,6 +11,7 @@ from litestar import Litestar
 from server.generation import Serving
 from tests.server.application import IRIS, TOKEN, Client, serve
 
+JSON = {"Content-Type": "application/json"}
 ADMIN = {"Authorization": f"Bearer {TOKEN}"}
 
 
@@ -116,6 +117,14 @@ def test_config_tells_each_value_and_its_source(client: Client) -> None:
 def test_a_reload_that_is_no_request(client: Client, content: bytes, query: str, status: int) -> None:
     """What is not understood is refused before anybody is asked."""
     assert client.post(f"/config/reload{query}", content=content, headers=ADMIN).status_code == status
+
+
+def test_a_reload_with_an_enormous_body(connect: Callable[..., Client]) -> None:
+    """The cap holds for admin requests as well, and so does the media type."""
+    client = connect(admin_token=TOKEN, max_body_bytes=1024)
+    assert client.post("/config/reload", content=b" " * 2000, headers={**ADMIN, **JSON}).status_code == 413
+    plain = {**ADMIN, "Content-Type": "text/plain"}
+    assert client.post("/config/reload", content=b"{}", headers=plain).status_code == 415
 
 
 @pytest.mark.parametrize("query", ["", "?allow_signature_change=true", "?allow_signature_change=false"])
