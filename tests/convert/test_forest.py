@@ -40,7 +40,7 @@ def hold(estimator: Any, X: NDArray[np.float64], dtype: Dtype, missing: bool = F
     return kinds
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     kind=st.sampled_from(KINDS),
     seed=st.integers(0, 2**16),

@@ -64,7 +64,7 @@ def test_missing_is_below_nothing(rules: RuleList) -> None:
     assert session.labels(session.feed(rows)).tolist() == [1, 2, 0]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rules=rule_lists(), data=st.data())
 def test_graph_equals_python(rules: RuleList, data: st.DataObject) -> None:
     """Any rule list's graph gives Python's labels and the same bits of every frequency, on its bounds too."""

@@ -265,7 +265,7 @@ ANY_JSON = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=ANY_JSON, batch=st.booleans())
 def test_any_json_is_answered_or_refused_clearly(client: Client, value: Any, batch: bool) -> None:
     """No value crashes the server; what is answered was in range, what is refused is told why."""
@@ -281,7 +281,7 @@ def test_any_json_is_answered_or_refused_clearly(client: Client, value: Any, bat
         assert all(not isinstance(number, bool) and 0 <= number <= 30 for number in numbers)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=60))
 def test_any_bytes_are_refused_clearly(client: Client, content: bytes) -> None:
     """Random bytes are no request."""
