@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+import math
 from typing import Any, Protocol
+
+from registry.manifest import Label
+
+Classes = frozenset[Label]
+"""Of a classifier; a regression has none and answers with a number."""
 
 GENERATION, MODEL = "X-Model-Generation", "X-Model-Name"
 
@@ -16,23 +21,37 @@ class Headers(Protocol):
         """The header's value; None when it is not there."""
 
 
-def single_fault(status: int, body: bytes, classes: Collection[str]) -> str | None:
-    """Of an answer to one row."""
+def single_fault(status: int, body: bytes, classes: Classes | None) -> str | None:
+    """Of an answer to one row; ``classes`` are the model's, None those of a model that nobody knows."""
     fault, answer = _decoded(status, body)
-    if fault is None and answer.get("prediction") not in classes:
-        fault = f"the prediction is none of the model's classes: {_shown(body)}"
+    if fault is None and classes is None:
+        fault = f"a model answered that was not asked: {_shown(body)}"
+    if fault is None and not _fits(answer.get("prediction"), classes or frozenset()):
+        fault = f"the prediction is {_nothing(classes)}: {_shown(body)}"
     return fault
 
 
-def batch_fault(status: int, body: bytes, classes: Collection[str], rows: int) -> str | None:
+def batch_fault(status: int, body: bytes, classes: Classes, rows: int) -> str | None:
     """Of an answer to ``rows`` rows."""
     fault, answer = _decoded(status, body)
     predictions = answer.get("predictions", [])
     if fault is None and len(predictions) != rows:
         fault = f"{len(predictions)} predictions for {rows} rows: {_shown(body)}"
-    if fault is None and not set(predictions) <= set(classes):
-        fault = f"a prediction is none of the model's classes: {_shown(body)}"
+    if fault is None and not all(_fits(prediction, classes) for prediction in predictions):
+        fault = f"a prediction is {_nothing(classes)}: {_shown(body)}"
     return fault
+
+
+def _fits(prediction: object, classes: Classes) -> bool:
+    """Whether it is a class in its own type (to Python 1, 1.0 and True are equal); else a number."""
+    if not classes:
+        return type(prediction) in (int, float) and math.isfinite(prediction)  # type: ignore[arg-type]
+    kind = type(next(iter(classes)))  # all are of one type, which can be looked up
+    return type(prediction) is kind and prediction in classes
+
+
+def _nothing(classes: Classes | None) -> str:
+    return "none of the model's classes" if classes else "no finite number"
 
 
 def header_fault(headers: Headers) -> str | None:

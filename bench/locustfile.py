@@ -32,6 +32,7 @@ from locust.exception import StopUser
 
 from bench.answers import (
     MODEL,
+    Classes,
     Generations,
     Headers,
     batch_fault,
@@ -111,7 +112,7 @@ class Caller(FastHttpUser):
         """
         gevent.sleep(self._phase / self.options.rate)
 
-    def learn(self, model: str) -> frozenset[str]:
+    def learn(self, model: str) -> Classes:
         """Prepare the bodies once, encoding them each time would be measured too; answers the classes."""
         about = self.fetch(f"/models/{model}")
         self.row = json.dumps(about["example"])
@@ -211,7 +212,7 @@ class Switching(Caller):
         floor = self.generations.floor
 
         def check(status: int, body: bytes, headers: Headers) -> str | None:
-            classes = self.classes_of.get(headers.get(MODEL) or "", frozenset[str]())
+            classes = self.classes_of.get(headers.get(MODEL) or "")
             return single_fault(status, body, classes) or self.generations.fault(floor, headers)
 
         self.send("predict", "/predict", self.row, check)

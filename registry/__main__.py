@@ -64,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--registry", type=Path, metavar="DIR", help="the same, before the subcommand")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     add = partial(commands.add_parser, parents=[place], allow_abbrev=False)
-    add("list", help="every model: current and other versions, accuracy, size, budget")
+    add("list", help="every model: current and other versions, quality, size, budget")
     show = add("show", help="what is known of one version")
     show.add_argument("reference", metavar="NAME[@VERSION]", type=_reference, help="default: the current one")
     verify = add("verify", help="check that entries are sound")

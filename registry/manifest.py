@@ -14,6 +14,14 @@ NAME = re.compile(r"(?!\.)[A-Za-z0-9_.-]{1,128}")
 """A model name: letters, digits, ``_ . -``, at most 128, no leading dot (so neither ``..`` nor hidden)."""
 
 Dtype = Literal["float32", "float64", "int64", "string"]
+Task = Literal["classification", "regression"]
+Label = str | bool | int | float
+"""A class as the trainer named it; answers carry it in its own JSON type."""
+
+
+def label_text(label: Label) -> str:
+    """A label as a word: what JSON would write, without quotes."""
+    return label if isinstance(label, str) else msgspec.json.encode(label).decode()
 
 
 class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -43,8 +51,15 @@ class Signature(Record, frozen=True, kw_only=True):
     """What goes in and what comes out."""
 
     features: tuple[Feature, ...]
-    classes: tuple[str, ...]
-    """Class labels; the model's output ``label`` (int64) is an index into this list."""
+    classes: tuple[Label, ...] = ()
+    """Class labels; the model's output ``label`` (int64) is an index into this list. None: a regression."""
+    probabilities: bool = True
+    """Whether a classifier knows how sure it is; some (a linear SVM) give labels only."""
+
+    @property
+    def task(self) -> Task:
+        """What kind of answer comes out."""
+        return "classification" if self.classes else "regression"
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -66,14 +81,15 @@ class Signature(Record, frozen=True, kw_only=True):
             )
             for f in self.features
         ]
-        return features, self.classes
+        classes = tuple(map(repr, self.classes))  # to Python 1, 1.0 and True are equal; in JSON they are not
+        return features, classes, self.probabilities
 
     def __post_init__(self) -> None:
         """Refuse a signature that contradicts itself."""
         if not self.features or len(set(self.names)) != len(self.features):
             raise ValueError("expected one or more features with distinct names")
-        if len(set(self.classes)) != len(self.classes) or not self.classes:
-            raise ValueError("expected one or more distinct class labels")
+        if len(set(self.classes)) != len(self.classes) or len({type(label) for label in self.classes}) > 1:
+            raise ValueError("expected distinct class labels of one type")
         for feature in self.features:
             low, high = feature.minimum, feature.maximum
             if low is not None and high is not None and low > high:
@@ -84,13 +100,27 @@ class Signature(Record, frozen=True, kw_only=True):
                 raise ValueError(f"feature {feature.name!r}: only float features may be missing")
 
 
+class Histogram(Record, frozen=True, kw_only=True):
+    """What one column of the training data looked like."""
+
+    feature: str
+    missing: int = 0
+    edges: tuple[float, ...] = ()
+    """Numbers: ``bins + 1`` edges, the first the smallest value seen and the last the largest."""
+    values: tuple[str, ...] = ()
+    """Strings: the values that were seen, most frequent first."""
+    counts: tuple[int, ...] = ()
+    """Rows per bin or per value."""
+
+
 class TrainingData(Record, frozen=True, kw_only=True):
     """Which rows the model was trained on."""
 
     name: str
     rows: int
     sha256: str
-    """Digest of the feature matrix (float64, C order) followed by the labels (int64)."""
+    """Digest of the rows and the answers; ``convert.sources.carding`` says how it is taken."""
+    histograms: tuple[Histogram, ...] = ()
 
 
 class Metric(Record, frozen=True, kw_only=True):
@@ -101,14 +131,51 @@ class Metric(Record, frozen=True, kw_only=True):
     method: str
 
 
+class Bound(Record, frozen=True, kw_only=True):
+    """How far an answer may be from the trained model's. All zero: the same bits."""
+
+    ulp: int = 0
+    """A number may differ by so many units in the last place of the output's own dtype,"""
+    absolute: float = 0.0
+    """or by so much, whichever allows more."""
+    margin_ulp: int = 0
+    """Any answer is right that the trained model itself gives when each input moves by at most so many units
+    in the last place of float64. 0: no such allowance."""
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        allowed = [f"{self.ulp} ulp"] if self.ulp else []
+        allowed += [f"{self.absolute:g}"] if self.absolute else []
+        close = f"within {' or '.join(allowed)}" if allowed else "the same bits"
+        if not self.margin_ulp:
+            return close
+        return f"{close}, or the trained model's own answer to inputs within {self.margin_ulp} ulp"
+
+
+class WorstRow(Record, frozen=True, kw_only=True):
+    """The row of a kind on which the two answers were furthest apart."""
+
+    inputs: tuple[int | float | str | None, ...]
+    expected: tuple[Label, ...]
+    """Of the trained model: the label, then the numbers."""
+    served: tuple[Label, ...]
+
+
 class ParityRows(Record, frozen=True, kw_only=True):
     """How the sealed model compared with the trained one on one kind of row."""
 
     kind: str
     rows: int
     label_mismatches: int
+    max_ulp: float
+    """Largest difference of any number of the answer, in units in the last place of the output's dtype, among
+    those that differ by more than ``Bound.absolute``."""
     max_abs_error: float
-    """Largest absolute difference of any class probability."""
+    within_margin: int = 0
+    """Rows that were right only by ``Bound.margin_ulp``; the two figures above leave them out."""
+    worst: WorstRow | None = None
+    """None where no row differed at all."""
 
 
 class Parity(Record, frozen=True, kw_only=True):
@@ -116,9 +183,15 @@ class Parity(Record, frozen=True, kw_only=True):
 
     oracle: str
     """What gave the expected answers: library, version and class."""
-    probability_bound: float
-    """No probability differs by more; golden rows are held to it at load."""
+    bound: Bound
+    """What was allowed; golden rows are held to it at load."""
     kinds: tuple[ParityRows, ...]
+    rows_alone: int
+    """Rows that were also asked alone, and at other places of a batch of another size."""
+    rows_changed: int = 0
+    """Those of them whose bits changed with that, inside the bound; none where the bound is zero."""
+    inexact: str = ""
+    """Why the model was published only because its publisher insisted; empty where it met its target."""
 
 
 class Measured(Record, frozen=True, kw_only=True):
@@ -136,12 +209,17 @@ class Card(Record, frozen=True, kw_only=True):
     """What the trainer knows of the model; conversion adds the rest."""
 
     description: str
-    task: Literal["classification"]
+    task: Task
     signature: Signature
     training_data: TrainingData
     metrics: tuple[Metric, ...]
     budget_ms: float = 10.0
     """p99 that a served single-row answer must keep, in milliseconds."""
+
+    def __post_init__(self) -> None:
+        """Refuse a task that the signature does not have."""
+        if self.task != self.signature.task:
+            raise ValueError(f"the task is {self.task}, but the signature is that of a {self.signature.task}")
 
 
 class Manifest(Record, frozen=True, kw_only=True):
@@ -178,16 +256,18 @@ class Golden(Record, frozen=True, kw_only=True):
     """What each row was chosen for."""
     inputs: tuple[tuple[int | float | str | None, ...], ...]
     """``(n, features)``, float64 as a client would send them; None is missing."""
-    labels: tuple[str, ...]
-    probabilities: tuple[tuple[float, ...], ...]
-    """``(n, classes)``"""
+    labels: tuple[Label, ...] = ()
+    """Of a classifier."""
+    probabilities: tuple[tuple[float, ...], ...] = ()
+    """``(n, classes)``, of a classifier that gives them."""
+    values: tuple[float, ...] = ()
+    """Of a regression."""
 
     def __post_init__(self) -> None:
         """Refuse columns of different lengths: nothing may be compared with nothing."""
-        if not len(self.kinds) == len(self.inputs) == len(self.labels) == len(self.probabilities) > 0:
-            raise ValueError(
-                "expected the same number of kinds, inputs, labels and probabilities, at least one"
-            )
+        answers = [column for column in (self.labels, self.probabilities, self.values) if column]
+        if not answers or any(len(column) != len(self.inputs) for column in (self.kinds, *answers)):
+            raise ValueError("expected at least one row, and as many kinds and answers as inputs")
 
     def check_fits(self, signature: Signature) -> None:
         """Refuse rows and answers that the signature does not have.
@@ -198,10 +278,13 @@ class Golden(Record, frozen=True, kw_only=True):
         features, classes = len(signature.features), len(signature.classes)
         if any(len(row) != features for row in self.inputs):
             raise ValueError(f"expected golden rows of {features} features")
+        expected = bool(classes), bool(classes) and signature.probabilities, not classes
+        if (bool(self.labels), bool(self.probabilities), bool(self.values)) != expected:
+            raise ValueError("expected golden rows with the kinds of answer that the signature has")
         if any(len(row) != classes for row in self.probabilities):
             raise ValueError(f"expected {classes} probabilities per golden row")
-        if strangers := sorted(set(self.labels) - set(signature.classes)):
-            raise ValueError(f"golden label {strangers[0]!r} is not a class of the signature")
+        if strangers := set(map(repr, self.labels)) - set(map(repr, signature.classes)):
+            raise ValueError(f"golden label {min(strangers)} is not a class of the signature")
 
 
 def encode(record: Record) -> bytes:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from registry.errors import BrokenEntry, UnknownModel
-from registry.manifest import Feature, Manifest
+from registry.manifest import Feature, Manifest, Parity, ParityRows, Signature, label_text
 from registry.store import Store
 
-HEADINGS = ("model", "current", "others", "accuracy", "size", "budget")
+MAX_SHOWN = 12
+"""Values of a row that are shown."""
+HEADINGS = ("model", "current", "others", "quality", "size", "budget", "")
 
 
 def rows(store: Store) -> list[str]:
@@ -21,9 +23,9 @@ def card(manifest: Manifest) -> list[str]:
     about, measured = manifest.card, manifest.measured
     sections: list[tuple[str, Iterable[str]]] = [
         ("features", _aligned([_feature(feature) for feature in manifest.signature.features])),
-        ("classes", [", ".join(manifest.signature.classes)]),
+        _answers(manifest.signature),
         ("metrics", _aligned([(m.name, f"{m.value:.4f}", m.method) for m in about.metrics])),
-        ("parity", _parity(manifest)),
+        ("parity", parity_table(manifest.parity)),
         ("measured", [f"{_figures(manifest)} ({measured.machine})"]),
         ("budget", [f"p99 of a served single-row answer within {about.budget_ms:g} ms"]),
         ("trained on", [f"{about.training_data.name}, {about.training_data.rows} rows"]),
@@ -32,6 +34,8 @@ def card(manifest: Manifest) -> list[str]:
         ("sha256 of model.onnx", [manifest.sha256]),
     ]
     lines = [f"{manifest.reference}  {about.description} ({about.task}, {_size(manifest.size_bytes)})"]
+    if manifest.parity.inexact:
+        lines.append(f"NOT EXACT: {manifest.parity.inexact}")
     for title, content in sections:
         lines += ["", title, *(f"  {line}" for line in content)]
     return lines
@@ -43,22 +47,32 @@ def _row(store: Store, name: str) -> tuple[str, ...]:
         current = store.current(name)
         manifest = store.manifest(name, current)
     except UnknownModel:
-        return name, "none", _others(versions), "", "", ""
+        return name, "none", _others(versions), "", "", "", ""
     except BrokenEntry:  # ``verify`` says why; the other models are still worth listing
-        return name, "broken", _others(versions), "", "", ""
+        return name, "broken", _others(versions), "", "", "", ""
     others = _others(version for version in versions if version != current)
     budget = f"{manifest.card.budget_ms:g} ms"
-    return name, str(current), others, _accuracy(manifest), _size(manifest.size_bytes), budget
+    size = _size(manifest.size_bytes)
+    mark = "NOT EXACT" if manifest.parity.inexact else ""
+    return name, str(current), others, _quality(manifest), size, budget, mark
 
 
 def _others(versions: Iterable[int]) -> str:
     return " ".join(map(str, versions)) or "-"
 
 
-def _accuracy(manifest: Manifest) -> str:
+def _quality(manifest: Manifest) -> str:
     """The lowest, where there are several: on the training rows even a poor model looks good."""
-    found = [metric.value for metric in manifest.card.metrics if "accuracy" in metric.name]
-    return f"{min(found):.3f}" if found else "-"
+    sort = "accuracy" if manifest.signature.classes else "r2"
+    found = [metric.value for metric in manifest.card.metrics if sort in metric.name]
+    return f"{sort} {min(found):.3f}" if found else "-"
+
+
+def _answers(signature: Signature) -> tuple[str, list[str]]:
+    if not signature.classes:
+        return "regression", ["one number"]
+    labels = ", ".join(map(label_text, signature.classes))
+    return "classes", [labels] if signature.probabilities else [labels, "labels only, no probabilities"]
 
 
 def _feature(feature: Feature) -> tuple[str, ...]:
@@ -80,11 +94,29 @@ def _range(feature: Feature) -> str:
     return f"{low:g} to {high:g}"
 
 
-def _parity(manifest: Manifest) -> Iterator[str]:
-    parity = manifest.parity
-    yield f"against {parity.oracle}; no probability differs by more than {parity.probability_bound:g}"
-    table = [(k.kind, str(k.rows), str(k.label_mismatches), f"{k.max_abs_error:.2g}") for k in parity.kinds]
-    yield from _aligned([("rows of kind", "rows", "label mismatches", "max error"), *table])
+def parity_table(parity: Parity) -> Iterator[str]:
+    """What was compared and how it went, one kind of rows per line, then the worst rows."""
+    yield f"against {parity.oracle}; allowed: {parity.bound.words}"
+    headings = ("rows of kind", "rows", "label mismatches", "max ulp", "max error", "within margin")
+    yield from _aligned([headings, *map(_compared, parity.kinds)])
+    changed = parity.rows_changed
+    bits = f"{changed} with other bits, within the bound" if changed else "the same bits"
+    yield f"{parity.rows_alone} rows asked alone and at other places of a batch: {bits}"
+    for kind in parity.kinds:
+        if kind.worst:
+            yield f"worst row of {kind.kind}: {_list(kind.worst.inputs)}"
+            yield f"  the trained model {_list(kind.worst.expected)}, served {_list(kind.worst.served)}"
+
+
+def _compared(rows: ParityRows) -> tuple[str, ...]:
+    differences = f"{rows.max_ulp:g}", f"{rows.max_abs_error:.2g}"
+    return rows.kind, str(rows.rows), str(rows.label_mismatches), *differences, str(rows.within_margin)
+
+
+def _list(values: Iterable[object]) -> str:
+    known = list(values)
+    shown = ", ".join(map(str, known[:MAX_SHOWN]))
+    return f"{shown}, … ({len(known)})" if len(known) > MAX_SHOWN else shown
 
 
 def _figures(manifest: Manifest) -> str:

@@ -211,7 +211,8 @@ class Store:
             entry = self.read(manifest.name, version)
         except BrokenEntry:
             return False
-        return golden == entry.golden and _unmeasured(manifest) == _unmeasured(entry.manifest)
+        pairs = (golden, entry.golden), (_unmeasured(manifest), _unmeasured(entry.manifest))
+        return all(_told(mine) == _told(theirs) for mine, theirs in pairs)
 
     def _seal_new(self, home: Path, version: int, manifest: Manifest, model: bytes, golden: Golden) -> bool:
         """Write the entry; False when another publisher took the number first."""
@@ -298,6 +299,11 @@ def _check_offer(manifest: Manifest, model: bytes, golden: Golden) -> None:
 def _unmeasured(manifest: Manifest) -> Manifest:
     nothing = Measured(latency_p50_us=0, latency_p99_us=0, memory_bytes=0, machine="")
     return msgspec.structs.replace(manifest, version=0, measured=nothing)
+
+
+def _told(record: Record) -> bytes:
+    """What a reader learns of it: a bound of 1 is one of 1.0, while a label 1 is neither 1.0 nor true."""
+    return encode(msgspec.json.decode(encode(record), type=type(record)))
 
 
 def _is_number(path: Path) -> bool:

@@ -135,6 +135,7 @@ def _row_faults(schema: Schema, value: Any, at: str, arrays: bool) -> Faults:
 def _value_faults(feature: Feature, kind: Any, value: Any, where: str, row: str) -> Faults:
     try:
         msgspec.convert(value, kind)
+        _ = value.encode() if isinstance(value, str) else None
     except (msgspec.ValidationError, UnicodeEncodeError):  # the latter for half a character
         pass
     else:

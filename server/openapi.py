@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from registry.manifest import label_text
 from server.generation import Generation, Lane
 from server.model import Model
 from server.problem import MEDIA_TYPE
@@ -88,7 +89,7 @@ def _prediction(model: Model, kind: str, summary: str, about: str, example: Json
         for name in ("X-Model-Name", "X-Model-Version", "X-Model-Generation")
     }
     operation = _operation(f"{summary}: {about}", answer) | {
-        "parameters": [PROBABILITIES],
+        "parameters": [] if model.why_no_probabilities else [PROBABILITIES],
         "requestBody": {"required": True, "content": body},
     }
     operation["responses"]["200"]["headers"] = headers
@@ -96,32 +97,26 @@ def _prediction(model: Model, kind: str, summary: str, about: str, example: Json
 
 
 def _single(model: Model) -> Json:
-    classes = list(model.classes)
-    return {
-        "type": "object",
-        "required": ["prediction"],
-        "properties": {
-            "prediction": {"enum": classes},
-            "probabilities": {
-                "type": "object",
-                "properties": {label: {"type": "number"} for label in classes},
-            },
-        },
-    }
+    properties: Json = {"prediction": _answer(model)}
+    if not model.why_no_probabilities:
+        numbers = {label_text(label): {"type": "number"} for label in model.manifest.signature.classes}
+        properties["probabilities"] = {"type": "object", "properties": numbers}
+    return {"type": "object", "required": ["prediction"], "properties": properties}
 
 
 def _many(model: Model) -> Json:
-    classes = list(model.classes)
     numbers = {"type": "array", "items": {"type": "number"}}
-    return {
-        "type": "object",
-        "required": ["predictions"],
-        "properties": {
-            "predictions": {"type": "array", "items": {"enum": classes}},
-            "classes": {"const": classes},
-            "probabilities": {"type": "array", "items": numbers},
-        },
-    }
+    properties: Json = {"predictions": {"type": "array", "items": _answer(model)}}
+    if not model.why_no_probabilities:
+        properties["classes"] = {"const": model.manifest.signature.classes}
+        properties["probabilities"] = {"type": "array", "items": numbers}
+    return {"type": "object", "required": ["predictions"], "properties": properties}
+
+
+def _answer(model: Model) -> Json:
+    """Of one row: a class in its own JSON type, or a number."""
+    classes = model.manifest.signature.classes
+    return {"enum": classes} if classes else {"type": "number"}
 
 
 def _other_paths() -> Json:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from registry.manifest import Signature
+from registry.manifest import Signature, label_text
 from registry.store import Store
 from server.counters import series_index
 from server.errors import ReloadRefused, SettingsError
@@ -99,9 +99,16 @@ def check_follows(now: Plan, new: Plan, allow_signature_change: bool) -> None:
         if old.signature.interface != fresh.signature.interface:
             raise ReloadRefused(
                 f"{path}: {fresh.reference} has another signature than {old.reference}: "
-                f"features {', '.join(fresh.signature.names)}; classes {', '.join(fresh.signature.classes)}. "
+                f"features {', '.join(fresh.signature.names)}; {_answers(fresh.signature)}. "
                 "Add ?allow_signature_change=true (mps reload --allow-signature-change) if that is meant"
             )
+
+
+def _answers(signature: Signature) -> str:
+    if not signature.classes:
+        return "a regression, no classes"
+    unsure = "" if signature.probabilities else ", without probabilities"
+    return f"classes {', '.join(map(label_text, signature.classes))}{unsure}"
 
 
 def _resolve(store: Store, setting: str, reference: str) -> tuple[str, int]:

@@ -13,6 +13,7 @@ from server.counters import BATCH, PREDICT, Counters
 from server.diagnosis import diagnose_envelope, diagnose_row, diagnose_slice
 from server.errors import Fault, InvalidValues, TooLarge, Unavailable, WrongMediaType
 from server.generation import Generation, Lane, Serving
+from server.model import Model
 from server.problem import Reply, problem
 from server.schema import REFUSALS, BadSlice, open_envelope
 
@@ -72,7 +73,7 @@ def _answer(serving: Serving, ask: Ask, endpoint: int, work: Work) -> Answered:
         lane = generation.lane(ask.model)
         if not isinstance(ask.body, bytes):
             raise ask.body
-        body, rows = work(generation, lane, ask.body, _options(ask))
+        body, rows = work(generation, lane, ask.body, _options(ask, lane.model))
         reply = Reply(200, lane.headers, body)
     except Exception as error:  # noqa: BLE001  whatever happens, the caller gets an answer and it is counted
         reply = problem(error)
@@ -107,14 +108,19 @@ def _many(generation: Generation, lane: Lane, body: bytes, probabilities: bool) 
         raise diagnose_envelope(model.schema, body, refusal) from None
 
 
-def _options(ask: Ask) -> bool:
-    """Whether probabilities are wanted; refuses a body that is not JSON and a query that is unknown."""
+def _options(ask: Ask, model: Model) -> bool:
+    """Whether probabilities are wanted; refuses a body that is not JSON and a query that cannot be met."""
     expect_json(ask.content_type)
     if not ask.query:
         return False
-    if ask.query in ("probabilities=true", "probabilities=false"):
-        return ask.query == "probabilities=true"
-    raise InvalidValues([Fault("?", f"expected ?probabilities=true or =false, came {ask.query[:80]!r}")])
+    if ask.query == "probabilities=false":
+        return False
+    wrong = model.why_no_probabilities
+    if ask.query != "probabilities=true":
+        wrong = f"expected ?probabilities=true or =false, came {ask.query[:80]!r}"
+    if wrong:
+        raise InvalidValues([Fault("?", wrong)])
+    return True
 
 
 def expect_json(declared: str | None) -> None:

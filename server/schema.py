@@ -108,7 +108,7 @@ def feature_type(feature: Feature) -> Any:
     words = feature.description + (f" [{feature.unit}]" if feature.unit else "")
     shown: dict[str, Any] = {"unit": feature.unit} if feature.unit else {}
     if feature.example is not None:
-        shown["examples"] = [feature.example]
+        shown["examples"] = [_example(feature)]
     about: dict[str, Any] = {"description": words or feature.name, "extra_json_schema": shown or None}
     if feature.dtype == "string":
         plain = Literal[feature.categories] if feature.categories else str
@@ -122,6 +122,8 @@ def feature_type(feature: Feature) -> Any:
 
 
 def _example(feature: Feature) -> float | str | None:
+    if isinstance(feature.example, float) and feature.dtype == "int64":
+        return round(feature.example)  # manifests hold it as a float, and 3.0 is no integer in a request
     if feature.example is not None:
         return feature.example
     if feature.dtype == "string":

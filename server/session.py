@@ -1,4 +1,4 @@
-"""The only module that knows onnxruntime: bytes of a model in, label and probability arrays out.
+"""The only module that knows onnxruntime: bytes of a model in, arrays of answers out.
 
 How numbers travel: a JSON number is a float64. It is rounded once, to the nearest, to the dtype that the
 model's input declares, which is what the training library does with a float64 array of the same numbers.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,11 +17,12 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from registry.errors import BrokenEntry
-from registry.manifest import Signature
+from registry.manifest import Bound, Signature
 
 Value = float | str | None
 Rows = Sequence[tuple[Value, ...]] | NDArray[Any]
 """``(n, features)`` values in signature order; None is missing."""
+Floats = NDArray[np.floating[Any]]
 
 INPUT_DTYPES = {
     "tensor(float)": ("float32", np.float32),
@@ -29,8 +30,19 @@ INPUT_DTYPES = {
     "tensor(int64)": ("int64", np.int64),
     "tensor(string)": ("string", np.object_),
 }
-OUTPUTS = {"label": ("tensor(int64)",), "probabilities": ("tensor(float)", "tensor(double)")}
+FLOAT_TYPES = ("tensor(float)", "tensor(double)")
+OUTPUTS = {"label": ("tensor(int64)",), "probabilities": FLOAT_TYPES, "value": FLOAT_TYPES}
 ONNXRUNTIME_VERSION: str = onnxruntime.__version__
+
+
+class Answers(NamedTuple):
+    """Of ``n`` rows; what the model does not give is empty."""
+
+    labels: NDArray[np.int64]
+    """Class index of each row, ``(n,) int64``; ``(0,)`` for a regression."""
+    numbers: Floats
+    """Class probabilities ``(n, classes)``, or the values ``(n, 1)`` of a regression; float32 or float64.
+    ``(n, 0)`` for a classifier that gives labels only."""
 
 
 class Session:
@@ -51,7 +63,7 @@ class Session:
                 f"onnxruntime {ONNXRUNTIME_VERSION} refuses the model ({type(error).__name__})"
             ) from error
         self._columns = self._check_inputs(signature)
-        self._check_outputs(signature)
+        self._outputs = self._check_outputs(signature)
 
     def feed(self, rows: Rows) -> dict[str, NDArray[Any]]:
         """Arrays to run on: one ``(n, features)`` matrix, or one ``(n, 1)`` column per feature."""
@@ -69,10 +81,19 @@ class Session:
         found: NDArray[np.int64] = self._session.run(["label"], feed)[0]
         return found
 
-    def answers(self, feed: dict[str, NDArray[Any]]) -> tuple[NDArray[np.int64], NDArray[np.floating[Any]]]:
-        """Class index ``(n,) int64`` and class probabilities ``(n, classes) float32 or float64``."""
-        label, probabilities = self._session.run(["label", "probabilities"], feed)
-        return label, probabilities
+    def values(self, feed: dict[str, NDArray[Any]]) -> Floats:
+        """Value of each row of a regression, ``(n,) float32 or float64``."""
+        found: Floats = self._session.run(["value"], feed)[0].reshape(-1)
+        return found
+
+    def answers(self, feed: dict[str, NDArray[Any]]) -> Answers:
+        """Everything that the model gives for each row."""
+        first, *others = self._session.run(self._outputs, feed)
+        if others:
+            return Answers(first, others[0])
+        if self._outputs == ["value"]:
+            return Answers(np.empty(0, np.int64), first.reshape(-1, 1))
+        return Answers(first, np.empty((len(first), 0)))
 
     def _check_inputs(self, signature: Signature) -> list[tuple[str, type]]:
         """Feed names and dtypes, decided once."""
@@ -95,18 +116,36 @@ class Session:
             raise BrokenEntry(f"the model takes {given}, the signature says {expected}")
         return [(tensor.name, dtype) for tensor, (_, dtype) in zip(inputs, found, strict=True)]
 
-    def _check_outputs(self, signature: Signature) -> None:
+    def _check_outputs(self, signature: Signature) -> list[str]:
+        """Names of the outputs that the signature promises."""
         outputs = {tensor.name: tensor for tensor in self._session.get_outputs()}
-        for name, types in OUTPUTS.items():
+        wanted = ["label", "probabilities"] if signature.classes else ["value"]
+        wanted = wanted[:1] if not signature.probabilities else wanted
+        for name in wanted:
             tensor = outputs.get(name)
-            if tensor is None or tensor.type not in types:
+            if tensor is None or tensor.type not in OUTPUTS[name]:
                 came = f"a {tensor.type}" if tensor else f"only {sorted(outputs)}"
-                raise BrokenEntry(f"expected an output {name!r} ({' or '.join(types)}), found {came}")
-        width = outputs["probabilities"].shape[-1]
-        if width != len(signature.classes):
-            raise BrokenEntry(
-                f"the model gives {width} probabilities, the signature has {len(signature.classes)} classes"
-            )
+                raise BrokenEntry(f"expected an output {name!r} ({' or '.join(OUTPUTS[name])}), found {came}")
+        for name, width in (("probabilities", len(signature.classes)), ("value", 1)):
+            shape = outputs[name].shape if name in wanted else [width]
+            if shape[-1:] != [width]:  # a scalar's is empty, and so is one that nobody knows
+                given = shape[-1] if shape else "no row of"
+                raise BrokenEntry(f"the model gives {given} numbers as {name!r}, the signature says {width}")
+        return wanted
+
+
+def within(served: Floats, expected: NDArray[np.float64], bound: Bound) -> NDArray[np.bool_]:
+    """Whether each number is inside the bound, same shape as both; NaN is right only where NaN is expected.
+
+    ``expected`` holds numbers of the dtype of ``served``, widened to float64.
+    """
+    same: NDArray[np.bool_] = (served == expected) | (np.isnan(served) & np.isnan(expected))
+    last = np.nextafter(np.finfo(served.dtype).max, 0)  # to numpy, the largest number's own unit is infinite
+    with np.errstate(invalid="ignore", over="ignore"):
+        units = np.spacing(np.minimum(np.abs(expected.astype(served.dtype)), last)).astype(np.float64)
+        allowed = np.maximum(bound.ulp * units, bound.absolute)
+        near: NDArray[np.bool_] = np.abs(served.astype(np.float64) - expected) <= allowed
+    return same | near
 
 
 def _options() -> onnxruntime.SessionOptions:

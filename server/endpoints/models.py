@@ -33,28 +33,33 @@ def model_routes(serving: Serving) -> list[HTTPRouteHandler]:
 
 def _row(lane: Lane, generation: Generation) -> dict[str, Any]:
     manifest = lane.model.manifest
-    return {
+    row = {
         "name": manifest.name,
         "version": manifest.version,
         "serves_predict": lane.model is generation.champion.model,
         "description": manifest.card.description,
+        "task": manifest.card.task,
         "features": manifest.signature.names,
         "classes": manifest.signature.classes,
+        "probabilities": not lane.model.why_no_probabilities,
         "budget_ms": manifest.card.budget_ms,
         "size_bytes": manifest.size_bytes,
     }
+    inexact = manifest.parity.inexact
+    return {**row, "inexact": inexact} if inexact else row
 
 
 def _details(lane: Lane) -> dict[str, Any]:
     manifest = lane.model.manifest
     card = manifest.card
+    parity = msgspec.to_builtins(manifest.parity)
+    del parity["inexact"]  # told beside the name, and only where there is something to tell
     return {
-        "task": card.task,
         "features": [msgspec.to_builtins(feature) for feature in manifest.signature.features],
         "example": lane.model.schema.example(),
-        "trained_on": card.training_data,
+        "trained_on": {name: getattr(card.training_data, name) for name in ("name", "rows", "sha256")},
         "metrics": card.metrics,
-        "parity": manifest.parity,
+        "parity": parity,
         "measured": manifest.measured,
         "versions": manifest.versions,
         "opsets": manifest.opsets,

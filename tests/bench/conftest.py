@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from bench.process import ServerProcess
 from registry.manifest import (
+    Bound,
     Card,
     Feature,
     Golden,
@@ -69,8 +70,9 @@ def slow_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ),
         parity=Parity(
             oracle="by hand",
-            probability_bound=0.0,
-            kinds=(ParityRows(kind="ordinary", rows=1, label_mismatches=0, max_abs_error=0.0),),
+            bound=Bound(),
+            kinds=(ParityRows(kind="ordinary", rows=1, label_mismatches=0, max_ulp=0.0, max_abs_error=0.0),),
+            rows_alone=1,
         ),
         measured=Measured(latency_p50_us=0, latency_p99_us=0, memory_bytes=0, machine="none"),
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bench.answers import Generations, batch_fault, header_fault, reload_fault, single_fault
+from bench.answers import Classes, Generations, batch_fault, header_fault, reload_fault, single_fault
 
-CLASSES = ("no", "yes")
+CLASSES: Classes = frozenset(("no", "yes"))
+REGRESSION: Classes = frozenset()
 
 
 def headers(generation: object, model: str = "a") -> dict[str, str]:
@@ -21,6 +22,33 @@ def test_right_answers_pass() -> None:
 
 
 @pytest.mark.parametrize(
+    ("right", "classes"),
+    [
+        ("1", frozenset((0, 1))),
+        ("true", frozenset((False, True))),
+        ("1.0", frozenset((0.0, 1.0))),
+        ("152.25", REGRESSION),
+        ("-3", REGRESSION),
+    ],
+)
+def test_right_answers_of_another_type_pass(right: str, classes: Classes) -> None:
+    """A class in its own type, or a regression's number; 1, 1.0, true and "1" are four things."""
+    assert single_fault(200, f'{{"prediction":{right}}}'.encode(), classes) is None
+    assert batch_fault(200, f'{{"predictions":[{right},{right}]}}'.encode(), classes, 2) is None
+    wrong = {"1", "1.0", "true", '"1"', "null", "[1]", "NaN", "Infinity", "7"} - {right}
+    wrong -= set() if classes else {"1", "1.0", "7"}
+    for other in wrong:
+        assert single_fault(200, f'{{"prediction":{other}}}'.encode(), classes), other
+        assert batch_fault(200, f'{{"predictions":[{right},{other}]}}'.encode(), classes, 2), other
+
+
+def test_an_answer_of_a_model_that_was_not_asked() -> None:
+    """Nobody knows what would be right."""
+    assert "a model answered that was not asked" in (single_fault(200, b'{"prediction":1}', None) or "")
+    assert "status 503" in (single_fault(503, b"", None) or "")
+
+
+@pytest.mark.parametrize(
     ("status", "body", "fault"),
     [
         (503, b"{}", "status 503"),
@@ -30,6 +58,7 @@ def test_right_answers_pass() -> None:
         (200, b"[]", "expected an object"),
         (200, b"{}", "none of the model's classes"),
         (200, b'{"prediction":"maybe"}', "none of the model's classes"),
+        (200, b'{"prediction":["yes"]}', "none of the model's classes"),
     ],
 )
 def test_a_wrong_single_answer_is_named(status: int, body: bytes, fault: str) -> None:

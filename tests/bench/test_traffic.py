@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from bench import traffic
@@ -9,6 +11,7 @@ from bench.errors import LoadFailed
 from bench.process import ServerProcess
 from bench.samples import Samples
 from bench.traffic import Traffic, drive
+from tests.server.homemade import classifier, regression, shelve
 
 
 def load(
@@ -61,3 +64,13 @@ def test_a_load_generator_that_hangs_is_ended(server: ServerProcess, monkeypatch
     monkeypatch.setattr(traffic, "SLACK_S", -traffic.STOP_S - traffic.WARM_UP_S - 0.9)
     with pytest.raises(LoadFailed, match=r"did not end within 0\.1 s"):
         load(server, "JsonPredict", seconds=1)
+
+
+def test_models_of_every_sort_can_be_loaded(tmp_path: Path) -> None:
+    """A regression and a classifier without probabilities, with columns of text: every answer is right."""
+    registry = shelve(tmp_path, regression("amount"), classifier("unsure", (0, 1), probabilities=False))
+    with ServerProcess(registry=registry, model_type="amount") as odd:
+        for model in ("", "unsure"):
+            samples = load(odd, "Mixed", model)
+            assert (samples.failures, samples.faults) == (0, [])
+            assert set(samples.latencies_ms) == {"predict", "batch"}

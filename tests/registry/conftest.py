@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from registry.manifest import (
+    Bound,
     Card,
     Feature,
     Golden,
@@ -51,8 +52,11 @@ def _manifest(name: str, model: bytes) -> Manifest:
         ),
         parity=Parity(
             oracle="trainer 1.2 Tree",
-            probability_bound=1e-6,
-            kinds=(ParityRows(kind="thresholds", rows=40, label_mismatches=0, max_abs_error=1.5e-7),),
+            bound=Bound(absolute=1e-6),
+            kinds=(
+                ParityRows(kind="thresholds", rows=40, label_mismatches=0, max_ulp=2.5, max_abs_error=1.5e-7),
+            ),
+            rows_alone=64,
         ),
         measured=Measured(latency_p50_us=8.1, latency_p99_us=12.4, memory_bytes=2_500_000, machine="a desk"),
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from itertools import combinations
 from typing import get_args
 
 import msgspec
@@ -11,10 +13,13 @@ from hypothesis import strategies as st
 
 from registry.errors import InvalidName
 from registry.manifest import (
+    Bound,
     Card,
     Dtype,
     Feature,
     Golden,
+    Histogram,
+    Label,
     Manifest,
     Measured,
     Metric,
@@ -22,8 +27,10 @@ from registry.manifest import (
     ParityRows,
     Signature,
     TrainingData,
+    WorstRow,
     check_name,
     encode,
+    label_text,
     parse_reference,
 )
 
@@ -73,30 +80,65 @@ def features(draw: st.DrawFn, name: str) -> Feature:
 def signatures(draw: st.DrawFn) -> Signature:
     """Any signature."""
     columns = draw(st.lists(texts, min_size=1, max_size=4, unique=True))
-    classes = draw(st.lists(texts, min_size=1, max_size=4, unique=True))
+    kind: st.SearchStrategy[Label] = draw(st.sampled_from([texts, st.booleans(), st.integers(), numbers]))
     return Signature(
         features=tuple(draw(features(name)) for name in columns),
-        classes=tuple(classes),
+        classes=tuple(draw(st.lists(kind, max_size=4, unique=True))),
+        probabilities=draw(st.booleans()),
     )
 
 
-cards = st.builds(
-    Card,
-    description=texts,
-    task=st.just("classification"),
-    signature=signatures(),
-    training_data=st.builds(TrainingData, name=texts, rows=counts, sha256=texts),
-    metrics=st.lists(st.builds(Metric, name=texts, value=numbers, method=texts), max_size=3).map(tuple),
-    budget_ms=numbers,
+histograms = st.builds(
+    Histogram,
+    feature=texts,
+    missing=counts,
+    edges=st.lists(numbers, max_size=3).map(tuple),
+    values=st.lists(texts, max_size=3).map(tuple),
+    counts=st.lists(counts, max_size=3).map(tuple),
+)
+cards = signatures().flatmap(
+    lambda signature: st.builds(
+        Card,
+        description=texts,
+        task=st.just(signature.task),
+        signature=st.just(signature),
+        training_data=st.builds(
+            TrainingData,
+            name=texts,
+            rows=counts,
+            sha256=texts,
+            histograms=st.lists(histograms, max_size=2).map(tuple),
+        ),
+        metrics=st.lists(st.builds(Metric, name=texts, value=numbers, method=texts), max_size=3).map(tuple),
+        budget_ms=numbers,
+    )
+)
+labels: st.SearchStrategy[Label] = texts | st.booleans() | st.integers() | numbers
+worst_rows = st.builds(
+    WorstRow,
+    inputs=st.lists(st.none() | st.integers() | numbers | texts, max_size=3).map(tuple),
+    expected=st.lists(labels, max_size=3).map(tuple),
+    served=st.lists(labels, max_size=3).map(tuple),
 )
 parities = st.builds(
     Parity,
     oracle=texts,
-    probability_bound=numbers,
+    bound=st.builds(Bound, ulp=counts, absolute=numbers, margin_ulp=counts),
     kinds=st.lists(
-        st.builds(ParityRows, kind=texts, rows=counts, label_mismatches=counts, max_abs_error=numbers),
+        st.builds(
+            ParityRows,
+            kind=texts,
+            rows=counts,
+            label_mismatches=counts,
+            max_ulp=numbers,
+            max_abs_error=numbers,
+            within_margin=counts,
+            worst=st.none() | worst_rows,
+        ),
         max_size=3,
     ).map(tuple),
+    rows_alone=counts,
+    inexact=texts,
 )
 manifests = st.builds(
     Manifest,
@@ -118,7 +160,9 @@ manifests = st.builds(
 @given(manifests)
 def test_a_manifest_survives_writing_and_reading(manifest: Manifest) -> None:
     """What is read back equals what was written, to the last bit of every number."""
-    assert msgspec.json.decode(encode(manifest), type=Manifest) == manifest
+    read = msgspec.json.decode(encode(manifest), type=Manifest)
+    assert read == manifest
+    assert read.signature.interface == manifest.signature.interface  # which tells 1, 1.0 and True apart
 
 
 @given(manifests)
@@ -166,7 +210,9 @@ WIDTH = Feature(name="width", dtype="float32")
     [
         ((), ("a",), "one or more features"),
         ((WIDTH, WIDTH), ("a",), "distinct names"),
-        ((WIDTH,), (), "distinct class labels"),
+        ((WIDTH,), (0, "a"), "labels of one type"),
+        ((WIDTH,), (0, True), "labels of one type"),
+        ((WIDTH,), (0, 1.5), "labels of one type"),
         ((WIDTH,), ("a", "a"), "distinct class labels"),
         ((Feature(name="x", dtype="float32", minimum=2, maximum=1),), ("a",), "minimum 2 is above maximum 1"),
         ((Feature(name="x", dtype="int64", maximum=float("inf")),), ("a",), "a bound is a finite number"),
@@ -175,7 +221,7 @@ WIDTH = Feature(name="width", dtype="float32")
     ],
 )
 def test_a_signature_does_not_contradict_itself(
-    features: tuple[Feature, ...], classes: tuple[str, ...], reason: str
+    features: tuple[Feature, ...], classes: tuple[Label, ...], reason: str
 ) -> None:
     """A signature that no request could meet, or that answers could not be told apart by, is refused."""
     with pytest.raises(ValueError, match=reason):
@@ -192,36 +238,115 @@ def test_the_interface_is_what_a_client_can_notice() -> None:
     assert plain.interface == worded.interface != inches.interface
 
 
-@pytest.mark.parametrize("absent", ["kinds", "inputs", "labels", "probabilities"])
-def test_golden_rows_are_complete(absent: str) -> None:
-    """Every golden row has its input and all of its answers."""
-    whole: dict[str, tuple[object, ...]] = {
-        "kinds": ("ordinary",),
-        "inputs": ((1.0,),),
-        "labels": ("a",),
-        "probabilities": ((1.0,),),
-    }
-    with pytest.raises(msgspec.ValidationError, match="same number of kinds"):
-        msgspec.convert({**whole, absent: ()}, Golden)
-    with pytest.raises(msgspec.ValidationError, match="at least one"):
-        msgspec.convert(dict.fromkeys(whole, ()), Golden)
+def test_answers_of_another_type_are_another_interface() -> None:
+    """To Python 1, 1.0 and True are equal; a client sees three things. So it does a missing probability."""
+    answers: list[tuple[Label, ...]] = [(0, 1), (0.0, 1.0), (False, True), ("0", "1"), ()]
+    interfaces = [Signature(features=(WIDTH,), classes=classes).interface for classes in answers]
+    interfaces.append(Signature(features=(WIDTH,), classes=(0, 1), probabilities=False).interface)
+    assert all(one != other for one, other in combinations(interfaces, 2))
 
 
 @pytest.mark.parametrize(
-    ("change", "reason"),
+    ("task", "classes"), [("regression", ("a",)), ("classification", ()), ("clustering", ("a",))]
+)
+def test_a_card_states_the_task_of_its_signature(task: str, classes: tuple[str, ...]) -> None:
+    """A regression has no classes, and what has classes is none."""
+    card = Card(
+        description="",
+        task="classification",
+        signature=Signature(features=(WIDTH,), classes=("a",)),
+        training_data=TrainingData(name="", rows=0, sha256=""),
+        metrics=(),
+    )
+    signature = {"features": [msgspec.to_builtins(WIDTH)], "classes": classes}
+    changed = {**msgspec.to_builtins(card), "task": task, "signature": signature}
+    with pytest.raises(msgspec.ValidationError, match=r"the task is|Invalid enum value 'clustering'"):
+        msgspec.convert(changed, Card)
+
+
+@pytest.mark.parametrize(
+    ("bound", "words"),
     [
-        ({"inputs": ((1.0, 2.0),)}, "rows of 1 features"),
-        ({"probabilities": ((1.0,),)}, "2 probabilities"),
-        ({"labels": ("c",)}, "'c' is not a class"),
+        (Bound(), "the same bits"),
+        (Bound(ulp=4), "within 4 ulp"),
+        (Bound(absolute=1e-6), "within 1e-06"),
+        (Bound(ulp=4, absolute=2.3e-16), "within 4 ulp or 2.3e-16"),
+        (Bound(margin_ulp=16), "the same bits, or the trained model's own answer to inputs within 16 ulp"),
     ],
 )
-def test_golden_rows_fit_the_signature(change: dict[str, object], reason: str) -> None:
+def test_a_bound_in_words(bound: Bound, words: str) -> None:
+    """For people who look at a model or a refusal."""
+    assert bound.words == words
+
+
+@pytest.mark.parametrize(
+    ("label", "word"), [("a", "a"), (1, "1"), (1.0, "1.0"), (True, "true"), (1e16, "1e16")]
+)
+def test_a_label_as_a_word(label: Label, word: str) -> None:
+    """As JSON would write it, without quotes."""
+    assert label_text(label) == word
+
+
+WHOLE: dict[str, tuple[object, ...]] = {
+    "kinds": ("ordinary",),
+    "inputs": ((1.0,),),
+    "labels": ("a",),
+    "probabilities": ((1.0, 0.0),),
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"kinds": ()},
+        {"inputs": ()},
+        {"labels": ("a", "a")},
+        {"probabilities": ((1.0, 0.0),) * 2},
+        {"values": (1.0, 2.0)},
+        {"labels": (), "probabilities": ()},
+        dict.fromkeys(WHOLE, ()),
+    ],
+)
+def test_golden_rows_are_complete(change: dict[str, tuple[object, ...]]) -> None:
+    """Every golden row has its input and an answer, and no column is longer than another."""
+    msgspec.convert(WHOLE, Golden)
+    with pytest.raises(msgspec.ValidationError, match=r"at least one row, and as many kinds and answers"):
+        msgspec.convert({**WHOLE, **change}, Golden)
+
+
+LIKELY = Signature(features=(WIDTH,), classes=("a", "b"))
+LABELLED = Signature(features=(WIDTH,), classes=("a", "b"), probabilities=False)
+COUNTED = Signature(features=(WIDTH,), classes=(0, 1))
+AMOUNT = Signature(features=(WIDTH,))
+
+
+@pytest.mark.parametrize(
+    ("signature", "change", "reason"),
+    [
+        (LIKELY, {}, None),
+        (LIKELY, {"inputs": ((1.0, 2.0),)}, "rows of 1 features"),
+        (LIKELY, {"probabilities": ((1.0,),)}, "2 probabilities"),
+        (LIKELY, {"labels": ("c",)}, "'c' is not a class"),
+        (LIKELY, {"labels": ()}, "kinds of answer"),
+        (LIKELY, {"probabilities": ()}, "kinds of answer"),
+        (LIKELY, {"values": (1.0,)}, "kinds of answer"),
+        (LABELLED, {"probabilities": ()}, None),
+        (LABELLED, {}, "kinds of answer"),
+        (COUNTED, {"labels": (1,)}, None),
+        (COUNTED, {"labels": (True,)}, "True is not a class"),
+        (COUNTED, {"labels": (1.0,)}, r"1\.0 is not a class"),
+        (AMOUNT, {"labels": (), "probabilities": (), "values": (1.0,)}, None),
+        (AMOUNT, {"probabilities": (), "values": (1.0,)}, "kinds of answer"),
+        (AMOUNT, {}, "kinds of answer"),
+    ],
+)
+def test_golden_rows_fit_the_signature(
+    signature: Signature, change: dict[str, object], reason: str | None
+) -> None:
     """Rows and answers of another signature are found before a model is run on them."""
-    golden = Golden(kinds=("o",), inputs=((1.0,),), labels=("a",), probabilities=((1.0, 0.0),))
-    signature = Signature(features=(WIDTH,), classes=("a", "b"))
-    golden.check_fits(signature)
-    with pytest.raises(ValueError, match=reason):
-        msgspec.structs.replace(golden, **change).check_fits(signature)
+    golden = msgspec.convert({**WHOLE, **change}, Golden)
+    with nullcontext() if reason is None else pytest.raises(ValueError, match=reason):
+        golden.check_fits(signature)
 
 
 def test_a_manifest_takes_no_unknown_field() -> None:

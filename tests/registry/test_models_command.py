@@ -15,7 +15,7 @@ import pytest
 import registry
 from registry.__main__ import SHIPPED, main
 from registry.errors import BrokenEntry
-from registry.manifest import Card, Feature, Golden, Manifest, Signature
+from registry.manifest import Bound, Card, Feature, Golden, Label, Manifest, Metric, Signature
 from registry.store import MODEL, Entry, Store
 
 Mps = Callable[..., tuple[int, str, str]]
@@ -45,8 +45,8 @@ def test_list_is_one_line_per_model(mps: Mps) -> None:
     """Current and other versions, the least flattering accuracy, size and budget."""
     assert mps("list") == (
         0,
-        "model    current  others  accuracy  size    budget\n"
-        "flowers  2        1 3     0.875     0.0 kB  10 ms\n"
+        "model    current  others  quality         size    budget\n"
+        "flowers  2        1 3     accuracy 0.875  0.0 kB  10 ms\n"
         "trees    none     1\n",
         "",
     )
@@ -66,7 +66,7 @@ def test_list_of_a_model_without_accuracy(mps: Mps, shelf: Store, offer: MakeOff
     card = msgspec.structs.replace(manifest.card, metrics=())
     shelf.publish(msgspec.structs.replace(manifest, card=card), model, golden)
     shelf.promote("bare")
-    assert "bare     1        -       -         2.0 MB  10 ms\n" in mps("list")[1]
+    assert "bare     1        -       -               2.0 MB  10 ms\n" in mps("list")[1]
 
 
 def test_show_tells_everything_of_the_current_version(mps: Mps, offer: MakeOffer) -> None:
@@ -80,9 +80,10 @@ def test_show_tells_everything_of_the_current_version(mps: Mps, offer: MakeOffer
         "  yes, no",
         "  training_accuracy         1.0000  on the rows it was fitted on",
         "  cross_validated_accuracy  0.8750  10 folds",
-        "  against trainer 1.2 Tree; no probability differs by more than 1e-06",
-        "  rows of kind  rows  label mismatches  max error",
-        "  thresholds    40    0                 1.5e-07",
+        "  against trainer 1.2 Tree; allowed: within 1e-06",
+        "  rows of kind  rows  label mismatches  max ulp  max error  within margin",
+        "  thresholds    40    0                 2.5      1.5e-07    0",
+        "  64 rows asked alone and at other places of a batch: the same bits",
         "  one row p50 8.1 µs, p99 12.4 µs; 2.50 MB of memory (a desk)",
         "  p99 of a served single-row answer within 10 ms",
         "  flowers, 150 rows",
@@ -91,6 +92,50 @@ def test_show_tells_everything_of_the_current_version(mps: Mps, offer: MakeOffer
         f"  {offer(model=b'second')[0].sha256}",
     ):
         assert f"{line}\n" in out
+    assert "NOT EXACT" not in out
+
+
+def test_a_model_that_is_not_exact_says_so(mps: Mps, shelf: Store, offer: MakeOffer) -> None:
+    """Marked in the list; with the reason, right under the name, where it is shown."""
+    manifest, model, golden = offer("rough")
+    parity = msgspec.structs.replace(manifest.parity, inexact="off by 3 ulp, and nobody minds")
+    shelf.publish(msgspec.structs.replace(manifest, parity=parity), model, golden)
+    shelf.promote("rough")
+    marked = [line for line in mps("list")[1].splitlines() if line.endswith("  NOT EXACT")]
+    assert [line.split()[0] for line in marked] == ["rough"]
+    assert mps("show", "rough")[1].splitlines()[1] == "NOT EXACT: off by 3 ulp, and nobody minds"
+
+
+def test_a_regression_is_shown_as_one(mps: Mps, shelf: Store, offer: MakeOffer) -> None:
+    """No classes; its quality is the lowest r2 that was measured."""
+    manifest, model, _ = offer("amount")
+    signature = msgspec.structs.replace(manifest.signature, classes=())
+    metrics = tuple(Metric(name=f"{of}_r2", value=r2, method="") for of, r2 in [("own", 0.9), ("held", 0.45)])
+    metrics += (Metric(name="mean_absolute_error", value=0.1, method=""),)
+    card = msgspec.structs.replace(manifest.card, task="regression", signature=signature, metrics=metrics)
+    parity = msgspec.structs.replace(manifest.parity, bound=Bound(ulp=4, absolute=2.3e-16, margin_ulp=16))
+    golden = Golden(kinds=("o",), inputs=((1.0, "red"),), values=(152.25,))
+    shelf.publish(msgspec.structs.replace(manifest, card=card, parity=parity), model, golden)
+    shelf.promote("amount")
+    assert "amount   1        -       r2 0.450        0.0 kB  10 ms\n" in mps("list")[1]
+    out = mps("show", "amount")[1]
+    assert out.startswith("amount@1  tells two flowers apart (regression, 0.0 kB)\n")
+    assert "\nregression\n  one number\n" in out
+    allowed = "within 4 ulp or 2.3e-16, or the trained model's own answer to inputs within 16 ulp"
+    assert f"  against trainer 1.2 Tree; allowed: {allowed}\n" in out
+
+
+@pytest.mark.parametrize(("classes", "shown"), [((0, 1), "0, 1"), ((False, True), "false, true")])
+def test_labels_without_probabilities_are_shown_as_such(
+    mps: Mps, shelf: Store, offer: MakeOffer, classes: tuple[Label, ...], shown: str
+) -> None:
+    """Labels as an answer writes them."""
+    manifest, model, _ = offer("unsure")
+    signature = msgspec.structs.replace(manifest.signature, classes=classes, probabilities=False)
+    card = msgspec.structs.replace(manifest.card, signature=signature)
+    golden = Golden(kinds=("o",), inputs=((1.0, "red"),), labels=classes[:1])
+    shelf.publish(msgspec.structs.replace(manifest, card=card), model, golden)
+    assert f"\nclasses\n  {shown}\n  labels only, no probabilities\n" in mps("show", "unsure@1")[1]
 
 
 @pytest.mark.parametrize(

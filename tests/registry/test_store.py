@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from registry.errors import BrokenEntry, InvalidName, PublishRefused, RegistryError, UnknownModel
-from registry.manifest import Golden, Manifest, Measured, encode
+from registry.manifest import Golden, Label, Manifest, Measured, WorstRow, encode
 from registry.store import GOLDEN, MANIFEST, MAX_FILE_BYTES, MODEL, SEAL, SEALED, Store
 
 Offer = tuple[Manifest, bytes, Golden]
@@ -91,6 +91,18 @@ class TestPublish:
         fewer = Golden(**{name: getattr(golden, name)[:1] for name in golden.__struct_fields__})
         assert store.publish(manifest, model, fewer) == (2, True)
 
+    def test_labels_of_another_type_are_a_new_version(self, store: Store, offer: MakeOffer) -> None:
+        """1, 1.0 and true are equal to Python; a client sees three things. A bound of 1 is one of 1.0."""
+        manifest, model, golden = offer()
+        kinds: list[tuple[Label, Label]] = [(0, 1), (0.0, 1.0), (False, True)]
+        for version, classes in enumerate(kinds, 1):
+            signature = msgspec.structs.replace(manifest.signature, classes=classes)
+            card = msgspec.structs.replace(manifest.card, signature=signature, budget_ms=10)
+            offered = msgspec.structs.replace(manifest, card=card)
+            rows = msgspec.structs.replace(golden, labels=classes)
+            assert store.publish(offered, model, rows) == (version, True)
+            assert store.publish(offered, model, rows) == (version, False)
+
     def test_a_broken_newest_version_is_replaced_by_a_new_one(self, store: Store, offer: MakeOffer) -> None:
         """Publishing again mends a model without touching the entry that was damaged."""
         store.publish(*offer())
@@ -134,6 +146,10 @@ class TestPublish:
         rows = ((float("nan"), "red"), golden.inputs[1])
         with pytest.raises(PublishRefused, match="golden: it holds a number that JSON does not have"):
             store.publish(manifest, model, msgspec.structs.replace(golden, inputs=rows))
+        worst = WorstRow(inputs=(1.0, "red"), expected=("yes", 0.5), served=("yes", float("inf")))
+        kinds = (msgspec.structs.replace(manifest.parity.kinds[0], worst=worst),)
+        with pytest.raises(PublishRefused, match=r"manifest: .*got `null`.*worst\.served"):
+            store.publish(*offer(parity=msgspec.structs.replace(manifest.parity, kinds=kinds)))
         with pytest.raises(PublishRefused, match="surrogates not allowed"):
             store.publish(*offer(versions={"trainer": "\ud800"}))
         assert files(store.root) == {}
@@ -394,7 +410,7 @@ class TestTampering:
             (MANIFEST, b"{", "truncated"),
             (MANIFEST, b'{"format":2}', "Invalid enum value 2"),
             (MANIFEST, b'{"name":"\xff"}', "utf-8"),
-            (GOLDEN, b'{"kinds":[],"inputs":[],"labels":[],"probabilities":[]}', "same number"),
+            (GOLDEN, b'{"kinds":[],"inputs":[],"labels":[],"probabilities":[]}', "at least one row"),
             (GOLDEN, b'{"kinds":' + b"[" * 100_000, "Expected `str`"),
         ],
     )

@@ -76,6 +76,12 @@ def test_the_page_asks_for_what_it_shows() -> None:
         assert header in PAGE
 
 
+def test_the_page_asks_for_probabilities_only_where_there_are_any() -> None:
+    """A regression refuses to be asked; each use of the query is the chosen model's own."""
+    assert PAGE.count("?probabilities=true") == 1
+    assert 'details.probabilities ? "?probabilities=true" : ""' in PAGE
+
+
 def test_the_page_serves_keyboard_reader_and_small_screens(
     elements: list[tuple[str, dict[str, str | None]]],
 ) -> None:

@@ -33,6 +33,7 @@ from server.switching.messages import (
 )
 from server.switching.state import Remembered, State
 from server.switching.supervisor import Supervisor
+from tests.server.homemade import classifier, regression, shelve
 from tests.server.stage import Stage, until
 
 
@@ -381,6 +382,35 @@ def test_a_named_model_keeps_its_signature_too(tmp_path: Path) -> None:
     outcome = stage.reload(True)
     worker.obey()
     assert outcome.get().generation == 2
+    stage.close()
+
+
+def test_another_kind_of_answer_is_refused_unless_meant(tmp_path: Path) -> None:
+    """A regression for a classifier, labels of another type, or no probabilities any more."""
+    models = [
+        classifier("words"),
+        classifier("more", ("no", "yes")),
+        regression("amount"),
+        classifier("wholes", (0, 1)),
+        classifier("truths", (False, True)),
+        classifier("unsure", (0, 1), probabilities=False),
+    ]
+    registry = shelve(tmp_path / "registry", *models)
+    stage = Stage(tmp_path / "state", MPS_REGISTRY=registry, MPS_MODEL_TYPE="words")
+    worker = stage.joined()
+    for model, words in (
+        ("amount", "/predict: amount@1 .* words@1: .* note; a regression, no classes"),
+        ("wholes", "classes 0, 1"),
+        ("unsure", "classes 0, 1, without probabilities"),
+        ("truths", "classes false, true"),
+    ):
+        with pytest.raises(ReloadRefused, match=rf"{words}\. Add \?allow_signature_change=true"):
+            stage.reload(model_type=model).get()
+    for model, allow in (("more", False), ("wholes", True)):
+        outcome = stage.reload(allow, model_type=model)
+        assert worker.obey().plan.champion.name == outcome.get().model == model
+    with pytest.raises(ReloadRefused, match="truths@1 has another signature than wholes@1"):
+        stage.reload(model_type="truths").get()
     stage.close()
 
 
