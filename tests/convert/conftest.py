@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_iris
 from sklearn.tree import DecisionTreeClassifier
 
-from convert.rules import Answer, Rule, RuleList
+from convert.sources.rules import Answer, Rule, RuleList
 from registry.manifest import Card, Dtype, Feature, Signature, TrainingData
 
 MakeCard = Callable[..., Card]
@@ -44,7 +44,7 @@ def make_card() -> MakeCard:
         columns = tuple(Feature(name=name, dtype=dtype, **rest) for name in names)  # type: ignore[arg-type]  # any field
         return Card(
             description="test",
-            task="classification",
+            task="classification" if labels else "regression",
             signature=Signature(features=columns, classes=tuple(labels)),
             training_data=TrainingData(name="test", rows=1, sha256="0" * 64),
             metrics=(),

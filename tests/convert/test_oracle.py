@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.cluster import KMeans
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
-from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression, RidgeClassifier
 from sklearn.model_selection import GridSearchCV
-from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 from xgboost import XGBClassifier
 
 from convert.errors import SourceError
@@ -27,16 +29,16 @@ class Silent(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
         self.classes_ = np.unique(labels)
         return self
 
-    def predict_proba(self, rows: Any) -> Any:
+    def predict(self, rows: Any) -> Any:
         return rows
 
 
 @pytest.mark.parametrize(
     ("estimator", "reason"),
     [
-        (DecisionTreeRegressor().fit(X, y), "DecisionTreeRegressor is not a classifier with probabilities"),
-        (RidgeClassifier().fit(X, y), "RidgeClassifier is not a classifier with probabilities"),
-        ({"not": "a model"}, "dict is not a classifier"),
+        (KMeans(2).fit(X), "KMeans is neither a classifier nor a regressor"),
+        (StandardScaler().fit(X), "StandardScaler is neither a classifier nor a regressor"),
+        ({"not": "a model"}, "dict is neither a classifier nor a regressor"),
         (LogisticRegression(), "this LogisticRegression is not fitted; call fit before saving it"),
         (XGBClassifier(), "this XGBClassifier is not fitted"),
         (DecisionTreeClassifier().fit(X, np.stack([y, y], 1)), "this DecisionTreeClassifier has 2 outputs"),
@@ -44,7 +46,7 @@ class Silent(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-le
     ],
 )
 def test_what_cannot_be_served_is_refused(estimator: Any, reason: str) -> None:
-    """Anything but a fitted classifier with one output is refused, and the text says what it is."""
+    """Anything but a fitted predictor with one output is refused, and the text says what it is."""
     with pytest.raises(SourceError, match=reason):
         Oracle(estimator)
 
@@ -55,6 +57,43 @@ def test_labels_become_indices() -> None:
     oracle = Oracle(DecisionTreeClassifier(random_state=0).fit(X, names[y]))
     assert oracle.classes == ("setosa", "versicolor", "virginica")
     assert oracle.labels(X).tolist() == y.tolist()
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        (np.array(["no", "yes"])[y % 2], ("no", "yes")),
+        (y % 2 == 1, (False, True)),
+        (y % 2 + 5, (5, 6)),
+        ((y % 2).astype(float), (0.0, 1.0)),
+    ],
+    ids=["words", "booleans", "integers", "floats"],
+)
+def test_classes_keep_their_type(labels: Any, classes: tuple[Any, ...]) -> None:
+    """They are what the trainer calls them, as plain values."""
+    oracle = Oracle(DecisionTreeClassifier(random_state=0).fit(X, labels))
+    assert oracle.classes == classes
+    assert [type(label) for label in oracle.classes] == [type(label) for label in classes]
+    assert oracle.labels(X).tolist() == (y % 2).tolist()
+
+
+def test_what_there_is_to_answer() -> None:
+    """A regression has values, a classifier without probabilities labels only."""
+    line, ridge = Oracle(LinearRegression().fit(X, y)), Oracle(RidgeClassifier().fit(X, y))
+    assert (line.task, line.labels(X[:2]).shape, line.numbers(X[:2]).shape) == ("regression", (0,), (2, 1))
+    assert (ridge.task, ridge.labels(X[:2]).shape, ridge.numbers(X[:2]).shape) == (
+        "classification",
+        (2,),
+        (2, 0),
+    )
+
+
+def test_what_a_model_accepts_is_tried() -> None:
+    """A tree answers rows with missing values, a linear model refuses them."""
+    hole = np.array([[np.nan, 1.0, 1.0, 1.0]])
+    tree, line = DecisionTreeClassifier().fit(X, y), LinearRegression().fit(X, y)
+    assert [Oracle(model).accepts(hole) for model in (tree, line)] == [True, False]
+    assert Oracle(line).accepts(X)
 
 
 def test_one_thread_whatever_was_asked() -> None:

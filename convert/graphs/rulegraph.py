@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from onnx import ModelProto, TensorProto, helper
 
-from convert.ensemble import BELOW, ML_OPSET, Ensemble, Tree
-from convert.rules import RuleList
+from convert.graphs.ensemble import BELOW, ML_OPSET, Ensemble, Tree
+from convert.graphs.writer import OPSET
+from convert.sources.rules import RuleList
 
 
 def as_tree(rules: RuleList) -> Tree:
@@ -21,12 +22,12 @@ def as_tree(rules: RuleList) -> Tree:
         left[node], right[node] = node + 1, node + 2
         values[node + 1] = rule.probabilities
     values[-1] = rules.otherwise.probabilities
-    return Tree(feature, threshold, left, right, np.zeros(size, np.bool_), values)
+    return Tree(feature, threshold, left, right, np.zeros(size, np.bool_), values, BELOW)
 
 
-def rule_graph(rules: RuleList, name: str, opset: int) -> ModelProto:
+def rule_graph(rules: RuleList, name: str) -> ModelProto:
     """``input (n, features) float64`` to ``label (n,) int64`` and ``probabilities (n, classes) float64``."""
-    ensemble = Ensemble(BELOW)
+    ensemble = Ensemble(len(rules.classes))
     ensemble.add(as_tree(rules))
     nodes = [
         helper.make_node(
@@ -44,5 +45,5 @@ def rule_graph(rules: RuleList, name: str, opset: int) -> ModelProto:
     shape = [None, len(rules.classes)]
     probabilities = helper.make_tensor_value_info("probabilities", TensorProto.DOUBLE, shape)
     graph = helper.make_graph(nodes, name, [rows], [label, probabilities])
-    opsets = [helper.make_opsetid("", opset), helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid("ai.onnx.ml", ML_OPSET)]
     return helper.make_model(graph, opset_imports=opsets)

@@ -1,0 +1,1 @@
+"""From a fitted estimator to the bytes of an ONNX model."""

@@ -1,0 +1,61 @@
+"""The exact builders, one module per family. Importing this package registers every one of them."""
+
+from convert.graphs.families import (
+    adaptive,
+    bayes,
+    calibration,
+    columns,
+    committee,
+    delegation,
+    derived,
+    encoding,
+    extreme,
+    gradient,
+    histogram,
+    imputation,
+    kernel,
+    leafwise,
+    linear,
+    neighbours,
+    network,
+    perclass,
+    power,
+    projection,
+    scaling,
+    trees,
+)
+
+__all__ = (
+    "adaptive",
+    "bayes",
+    "calibration",
+    "columns",
+    "committee",
+    "delegation",
+    "derived",
+    "encoding",
+    "extreme",
+    "gradient",
+    "histogram",
+    "imputation",
+    "kernel",
+    "leafwise",
+    "linear",
+    "neighbours",
+    "network",
+    "perclass",
+    "power",
+    "projection",
+    "scaling",
+    "trees",
+)
+
+SINGLE_READERS = (
+    *trees.CLASSIFIERS,
+    *trees.REGRESSORS,
+    *extreme.CLASSIFIERS,
+    *extreme.REGRESSORS,
+    *gradient.CLASSIFIERS,
+    *gradient.REGRESSORS,
+)
+"""Estimators that round every number to float32 before they look at it."""
