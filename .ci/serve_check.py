@@ -29,6 +29,7 @@ EXTRAS = (
     "locust",
     "scipy",
     "pandas",
+    "pyarrow",
 )
 REQUEST = b'{"sepal_length":5.1,"sepal_width":3.5,"petal_length":1.4,"petal_width":0.2}'
 START_S = 30

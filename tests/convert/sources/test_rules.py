@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from convert.errors import SourceError
-from convert.graph import build
+from convert.graphs.graph import build
 from convert.oracle import Oracle
-from convert.rules import Answer, Rule, RuleList, parse, save
+from convert.sources.rules import Answer, Rule, RuleList, parse, save
 from registry.manifest import Feature, Signature
 from server.session import Session
 
@@ -45,7 +45,7 @@ def open_session(rules: RuleList) -> Session:
     """The session that would serve the rules."""
     features = tuple(Feature(name=name, dtype="float64", may_be_missing=True) for name in rules.features)
     signature = Signature(features=features, classes=rules.classes)
-    return Session(build(Oracle(rules), "rules", "float64"), signature)
+    return Session(build(Oracle(rules), "rules", signature), signature)
 
 
 def test_one_ulp_decides(rules: RuleList) -> None:

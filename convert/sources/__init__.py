@@ -1,0 +1,1 @@
+"""Everything that a conversion reads: models, tables, cards."""
