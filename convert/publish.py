@@ -1,158 +1,154 @@
-"""The whole way of a model: estimator to graph, proof, manifest, registry."""
+"""The whole way of a model in one call: read, describe, build, prove, publish."""
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnx
-from xgboost import XGBClassifier
-
-from convert.adversary import RANDOM_ROWS, Matrix, allowed, attack, survey, ties
+import registry
+from convert.coding import Coding, Matrix
 from convert.errors import SourceError
-from convert.graph import build, probability_bound
-from convert.jumps import jumps
-from convert.measure import measure
 from convert.oracle import Oracle
-from convert.parity import Judged, Say, compare, golden, judge
-from convert.rules import RuleList
-from convert.splits import Split, splits
-from registry.manifest import Card, Dtype, Golden, Manifest
+from convert.proving.adversary import RANDOM_ROWS
+from convert.proving.parity import Say
+from convert.sealing import Sealed, seal, silence
+from convert.sources.carding import blank_card, card_from_data, describe
+from convert.sources.imported import Recorded, read_onnx
+from convert.sources.ranges import Range, narrowed
+from convert.sources.source import OnnxFile, load
+from convert.sources.table import Table, read
+from convert.sources.vocabulary import check_accepted, coded, oracle_for
+from registry.manifest import Card, Dtype, Manifest, check_name
 from registry.store import Store
-from server.session import Session
+
+SHIPPED = Path(registry.__file__).parent / "prd"
 
 
 @dataclass(frozen=True)
-class Sealed:
-    """A proven model, ready to be published."""
+class Order:
+    """A model that is ready to be proved."""
 
-    manifest: Manifest
-    """Its version is 0 until the registry gives it one."""
-    model: bytes
-    golden: Golden
-
-
-def _silence(_: str) -> None:
-    pass
+    name: str
+    oracle: Oracle | Recorded
+    card: Card
+    data: Matrix | None
+    """Rows to compare on, besides those that are made up."""
 
 
 def convert(
-    estimator: Any, name: str, card: Card, store: Store, data: Matrix | None = None
-) -> tuple[int, bool]:
-    """Convert, prove and publish; promoting is another step.
+    model: Any,
+    name: str,
+    data: str | Path | None = None,
+    *,
+    card: Card | None = None,
+    target: str | None = None,
+    classes: Sequence[str] | None = None,
+    ranges: Mapping[str, Range] | None = None,
+    registry: str | Path = SHIPPED,
+    promote: bool = False,
+    allow_inexact: bool = False,
+    random_rows: int = RANDOM_ROWS,
+    say: Say = silence,
+) -> Manifest:
+    """Convert a fitted estimator, prove it and publish it, as ``mps convert`` does.
 
-    ``data`` is ``(n, features) float64``, usually the training rows.
+    Args:
+        model: a fitted estimator, or what the command takes: a model file, or ``package.module:function``.
+        name: in the registry.
+        data: CSV or Parquet file with the feature columns.
+        card: the trainer's description; made from the data when there is none.
+        target: column of the right answers, where the data has one.
+        classes: names of the model's classes, in their order.
+        ranges: smallest and largest number that is answered, by feature; others are refused.
+        registry: root folder.
+        promote: make it the version that is served.
+        allow_inexact: publish even what misses its target; the manifest then says by how much.
+        random_rows: rows to try at random.
+        say: hears of every step.
 
     Returns:
-        The version, and whether it is new.
+        What was published, with its version.
 
     Raises:
         ConvertError: nothing was published; the text says why.
         RegistryError: the registry refused.
     """
-    sealed = seal(estimator, name, card, data)
-    return store.publish(sealed.manifest, sealed.model, sealed.golden)
+    source = load(Path(model)) if isinstance(model, str | Path) else model
+    table = read(Path(data)) if data else None
+    order = prepare(source, name, table, card, target, classes, ranges=ranges)
+    sealed = seal(
+        order.oracle,
+        order.name,
+        order.card,
+        order.data,
+        random_rows=random_rows,
+        insist=allow_inexact,
+        say=say,
+    )
+    store = Store(Path(registry))
+    version, _ = publish(store, sealed, promote)
+    return store.manifest(name, version)
 
 
-def seal(
-    estimator: Any,
+def prepare(
+    source: Any,
     name: str,
-    card: Card,
-    data: Matrix | None = None,
-    random_rows: int = RANDOM_ROWS,
-    say: Say = _silence,
-) -> Sealed:
-    """Convert and prove without publishing; ``say`` hears of every step.
+    table: Table | None,
+    card: Card | None = None,
+    target: str | None = None,
+    classes: Sequence[str] | None = None,
+    dtype: Dtype | None = None,
+    ranges: Mapping[str, Range] | None = None,
+) -> Order:
+    """Bring a model, its data and its description together; ``source`` is what ``load`` reads.
 
     Raises:
-        ConvertError: the model has no faithful graph, does not fit its card, or answers otherwise.
+        SourceError: they do not fit together.
+        InvalidName: ``name`` cannot be that of a model.
     """
-    oracle = Oracle(estimator)
-    dtype = _fit(oracle, card)
-    say("building the graph")
-    model = build(oracle, name, dtype)
-    session = Session(model, card.signature)
-    judged = _judge(oracle, card, splits(model), data, random_rows, say)
-    parity = compare(oracle, session, judged, probability_bound(oracle.estimator), say)
-    rows = golden(judged, card.signature.classes)
-    say("measuring")
-    manifest = Manifest(
-        name=name,
-        version=0,
-        sha256=hashlib.sha256(model).hexdigest(),
-        size_bytes=len(model),
-        opsets={opset.domain: opset.version for opset in onnx.load_from_string(model).opset_import},
-        versions=_versions(oracle.estimator),
-        card=card,
-        parity=parity,
-        measured=measure(model, card.signature, rows.inputs[0]),
-    )
-    return Sealed(manifest, model, rows)
-
-
-def _judge(
-    oracle: Oracle, card: Card, known: list[Split], data: Matrix | None, random_rows: int, say: Say
-) -> list[Judged]:
-    kinds = {} if data is None else {"data": _hold_data(data, card)}
-    ground = survey(card.signature, known, data)
-    if not known:
-        say("looking for thresholds that the graph does not tell")
-        known = jumps(oracle, ground)
-    judged = judge(oracle, kinds | attack(ground, known, random_rows), say)
-    rows = np.concatenate([part.rows for part in judged])
-    close = ties(rows, np.concatenate([part.probabilities for part in judged]))
-    return judged + (judge(oracle, {"ties": close}, say) if len(close) else [])
-
-
-def _hold_data(data: Matrix, card: Card) -> Matrix:
-    """The rows, if the signature allows every value of them."""
-    features = card.signature.features
-    if data.ndim != 2 or data.shape[1] != len(features) or not len(data):
-        raise SourceError(f"expected rows of {len(features)} features, came an array of shape {data.shape}")
-    low, high = allowed(card.signature)
-    missing = np.isnan(data) & [feature.may_be_missing for feature in features]
-    strange = ~(missing | ((data >= low) & (data <= high) & np.isfinite(data)))
-    if strange.any():
-        row, column = np.argwhere(strange)[0]
-        name = features[column].name
-        raise SourceError(f"data row {row + 1}: the card does not allow {name} = {data[row, column]}")
-    return data
-
-
-def _fit(oracle: Oracle, card: Card) -> Dtype:
-    """The one dtype of the features, after holding the card against the estimator."""
-    signature = card.signature
-    if len(signature.features) != oracle.n_features:
-        raise SourceError(
-            f"the card has {len(signature.features)} features, the model takes {oracle.n_features}"
-        )
-    if oracle.names not in (None, signature.names):
-        raise SourceError(
-            f"the card's features are {signature.names}, the model was fitted on {oracle.names}"
-        )
-    if len(signature.classes) != len(oracle.classes):
-        raise SourceError(
-            f"the card has {len(signature.classes)} classes, the model has {len(oracle.classes)}"
-        )
-    numbered = oracle.classes == tuple(str(number) for number in range(len(oracle.classes)))
-    if not numbered and signature.classes != oracle.classes:
-        raise SourceError(f"the card's classes are {signature.classes}, the model's are {oracle.classes}")
-    dtypes = {feature.dtype for feature in signature.features}
-    if len(dtypes) > 1 or not dtypes <= {"float32", "float64"}:
-        raise SourceError(
-            f"expected features of one dtype, float32 or float64; the card says {sorted(dtypes)}"
-        )
-    return dtypes.pop()
-
-
-def _versions(estimator: Any) -> dict[str, str]:
-    if isinstance(estimator, RuleList):
-        used = ["onnx"]
-    elif isinstance(estimator, XGBClassifier):
-        used = ["xgboost", "onnxmltools", "onnx"]
+    check_name(name)
+    if isinstance(source, OnnxFile):
+        if table is None:
+            raise SourceError(
+                f"{source.path} is a graph and cannot be asked for right answers: give --data with the "
+                "features and the answers that are expected"
+            )
+        recorded = read_onnx(source.content, table, target, classes)
+        card = narrowed(card or card_from_data(recorded, table, None, classes), ranges or {})
+        return Order(name, recorded, card, recorded.rows)
+    if card:
+        oracle = _oracle(source, card, table)
+    elif table:
+        oracle, card = describe(source, table, target, classes, dtype)
     else:
-        used = ["scikit-learn", "skl2onnx", "onnx"]
-    return {package: version(package) for package in sorted([*used, "onnxruntime", "numpy"])}
+        oracle = Oracle(source)
+        card = blank_card(oracle, classes, dtype)
+    card = narrowed(card, ranges or {})
+    if not table:
+        return Order(name, oracle, card, None)
+    rows = coded(table, oracle.coding)
+    check_accepted(oracle, table, oracle.coding, rows)
+    return Order(name, oracle, card, rows)
+
+
+def publish(store: Store, sealed: Sealed, promote: bool) -> tuple[int, bool]:
+    """Put it into the registry; the version, and whether that is new."""
+    version, new = store.publish(sealed.manifest, sealed.model, sealed.golden)
+    if promote:
+        store.promote(f"{sealed.manifest.name}@{version}")
+    return version, new
+
+
+def _oracle(source: Any, card: Card, table: Table | None) -> Oracle:
+    """Asked in the words of the card: its names, and its categories where it has strings."""
+    features, names = card.signature.features, card.signature.names
+    strings = {number: feature for number, feature in enumerate(features) if feature.dtype == "string"}
+    told = {number: feature.categories for number, feature in strings.items() if feature.categories}
+    if len(told) == len(strings):
+        return Oracle(source, Coding(names, told))
+    if not table:
+        raise SourceError("the card names no categories for a feature of strings: give --data to learn them")
+    learned = oracle_for(source, table, names, [feature.name for feature in strings.values()])
+    return Oracle(source, Coding(names, {**learned.coding.vocabulary, **told}))

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import joblib
+import numpy as np
+import pandas
 import pytest
+from numpy.typing import NDArray
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
-from xgboost import XGBClassifier
 
 from convert.__main__ import main
-from convert.rules import RuleList, save
+from convert.sources.rules import RuleList, save
 from registry.manifest import Card, encode
 from registry.store import Store
 
@@ -50,8 +55,8 @@ def test_a_folder_with_cards(workshop: Path, capsys: pytest.CaptureFixture[str])
     told = capsys.readouterr()
     assert "rules@1 new, promoted" in told.out
     assert "tree@1 new, promoted" in told.out
-    assert "rows of kind     rows  mismatches    max error\n  data              150           0" in told.out
-    assert told.out.endswith("MPS_MODEL_TYPE=rules mps serve\n")
+    assert re.search(r"rows of kind +rows +label mismatches .*\n +data +150 +0 +0 +0", told.out)
+    assert told.out.endswith(f"next: mps serve --registry {workshop / 'registry'} --model rules\n")
     assert "[2/2] tree: comparing 150 rows: data" in told.err
     assert Store(workshop / "registry").names() == ["rules", "tree"]
 
@@ -62,7 +67,7 @@ def test_data_alone(workshop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = [model, "--name", "flowers", "--data", data, "--classes", ",".join(SPECIES)]
     assert run(workshop, *arguments) == 0
     assert "flowers@1 new\n" in (told := capsys.readouterr().out)
-    assert told.endswith("mps models promote flowers@1\n")
+    assert told.endswith(f"next: mps models --registry {workshop / 'registry'} promote flowers@1\n")
     assert run(workshop, *arguments) == 0
     assert "flowers@1 unchanged\n" in capsys.readouterr().out
     assert run(workshop, *arguments, "--dtype", "float64") == 0
@@ -77,14 +82,13 @@ def test_a_card_alone(workshop: Path) -> None:
     model, card = str(workshop / "models" / "rules.json"), str(workshop / "cards" / "rules.json")
     assert run(workshop, model, "--name", "r", "--card", card) == 0
     kinds = Store(workshop / "registry").manifest("r", 1).parity.kinds
-    assert [kind.kind for kind in kinds] == ["thresholds", "regions", "random", "extremes"]
+    assert [kind.kind for kind in kinds] == ["thresholds", "regions", "random", "extremes", "infinite"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["models/tree.joblib", "--name", "x"], "expected --card FILE .* or --data FILE.csv"),
-        (["models/tree.joblib", "--data", "iris.csv"], "expected --name NAME for one model file"),
+        (["models/tree.joblib", "--data", "iris.csv"], "expected --name NAME for one model"),
         (["models", "--name", "x", "--data", "iris.csv"], "a folder's models are named after their files"),
         (["models", "--data", "iris.csv", "--random-rows", "0"], "expected a positive number, came '0'"),
         (["models", "--data", "iris.csv", "--frobnicate"], "unrecognized arguments"),
@@ -107,7 +111,7 @@ def test_usage(
 
 def test_one_bad_model_stops_all(workshop: Path, iris: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """When one model of a folder fails its proof, none is published; the line on stderr names it."""
-    bad = XGBClassifier(n_estimators=3, objective="multi:softmax", n_jobs=1).fit(iris.X, iris.y)
+    bad = make_pipeline(StandardScaler(), DecisionTreeClassifier(random_state=0)).fit(iris.X, iris.y)
     joblib.dump(bad, workshop / "models" / "zzz.joblib")
     (workshop / "cards" / "zzz.json").write_bytes((workshop / "cards" / "tree.json").read_bytes())
     folder, cards, data = str(workshop / "models"), str(workshop / "cards"), str(workshop / "iris.csv")
@@ -125,3 +129,124 @@ def test_names_that_are_none(workshop: Path, name: str, capsys: pytest.CaptureFi
     assert run(workshop, model, "--name", name, "--card", card) == 1
     assert capsys.readouterr().err.startswith("mps convert: ")
     assert not (workshop / "registry").exists()
+
+
+def test_nothing_but_the_model(workshop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without data and card the model tells what it knows itself, and the rows are drawn."""
+    assert run(workshop, str(workshop / "models" / "tree.joblib"), "--name", "t", "--classes", "a,b,c") == 0
+    assert "t@1 new\n" in (told := capsys.readouterr()).out
+    assert ": data" not in told.err
+    card = Store(workshop / "registry").manifest("t", 1).card
+    assert (card.signature.names, card.signature.classes) == (("f0", "f1", "f2", "f3"), ("a", "b", "c"))
+
+
+def test_parquet(workshop: Path) -> None:
+    """The same data, with types."""
+    pandas.read_csv(workshop / "iris.csv").to_parquet(workshop / "iris.parquet")
+    model, data = str(workshop / "models" / "tree.joblib"), str(workshop / "iris.parquet")
+    assert run(workshop, model, "--name", "t", "--data", data, "--classes", ",".join(SPECIES)) == 0
+    card = Store(workshop / "registry").manifest("t", 1).card
+    assert (card.training_data.name, card.training_data.rows) == ("iris.parquet", 150)
+
+
+def test_a_function(
+    workshop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """``package.module:function`` stands for a model, and needs a name as a file does."""
+    (workshop / "oven.py").write_text(
+        "import joblib\ndef fitted(): return joblib.load('models/tree.joblib')\n"
+    )
+    monkeypatch.chdir(workshop)
+    monkeypatch.setattr(sys, "modules", dict(sys.modules))
+    assert run(workshop, "oven:fitted", "--name", "t") == 0
+    assert "t@1 new\n" in capsys.readouterr().out
+    assert run(workshop, "oven:burnt", "--name", "t") == 1
+    assert capsys.readouterr().err == "mps convert: oven:burnt: module 'oven' has no function 'burnt'\n"
+
+
+def test_onnx_needs_answers(workshop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A graph alone cannot be proved, and says what it lacks; one that is none is told as that."""
+    (workshop / "graph.onnx").write_bytes(b"anything")
+    assert run(workshop, str(workshop / "graph.onnx"), "--name", "g") == 1
+    told = capsys.readouterr()
+    assert told.err.startswith(f"mps convert: {workshop / 'graph.onnx'} is a graph and cannot be asked for")
+    assert "give --data" in told.err
+    data = str(workshop / "iris.csv")
+    assert run(workshop, str(workshop / "graph.onnx"), "--name", "g", "--data", data) == 1
+    assert capsys.readouterr().err.startswith("mps convert: it is no ONNX file")
+    assert not (workshop / "registry").exists()
+
+
+def test_allow_inexact(workshop: Path, iris: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """What fails its proof is published on demand only, and marked."""
+    bad = make_pipeline(StandardScaler(), DecisionTreeClassifier(random_state=0)).fit(iris.X, iris.y)
+    joblib.dump(bad, workshop / "bad.joblib")
+    arguments = [str(workshop / "bad.joblib"), "--name", "bad", "--dtype", "float32"]
+    assert run(workshop, *arguments) == 1
+    told = capsys.readouterr()
+    assert (told.out, told.err.splitlines()[-1][:32]) == ("", "mps convert: bad: not published:")
+    assert not (workshop / "registry").exists()
+    assert run(workshop, *arguments, "--allow-inexact", "--promote") == 0
+    out = capsys.readouterr().out
+    assert re.search(r"\n  NOT EXACT: \d+ of \d+ rows of kind '\w+' are answered otherwise", out)
+    assert "  worst row of thresholds: " in out
+    assert "bad@1 new, promoted\n" in out
+
+
+def opaque(X: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Something that no graph can say."""
+    return np.sort(X, axis=1)
+
+
+def test_a_step_that_is_not_supported(workshop: Path, iris: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is named with its place, and nothing is written."""
+    steps = make_pipeline(StandardScaler(), FunctionTransformer(opaque), DecisionTreeClassifier())
+    joblib.dump(steps.fit(iris.X, iris.y), workshop / "steps.joblib")
+    assert run(workshop, str(workshop / "steps.joblib"), "--name", "steps") == 1
+    told = capsys.readouterr()
+    progress, line = told.err.splitlines()
+    assert (told.out, progress) == ("", "[1/1] steps: building the graph")
+    assert line.startswith("mps convert: steps: step 'functiontransformer' (2 of 3) of the pipeline: ")
+    assert not (workshop / "registry").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["models/absent.joblib", "--name", "x"], "absent.joblib cannot be read: No such file"),
+        (["models/tree.joblib", "--name", "x", "--data", "no.csv"], "no.csv cannot be read: No such file"),
+        (["models/tree.joblib", "--name", "x", "--card", "no.json"], "card no.json cannot be read: No such"),
+        (["models/tree.joblib", "--name", "x", "--card", "iris.csv"], "iris.csv is not a card: "),
+        (["models/tree.joblib", "--name", "x", "--classes", "a,b"], "expected 3 class names, came 2: a, b"),
+        (["models/tree.joblib", "--name", "x", "--range", "f9=0:1"], "no feature of numbers is called 'f9'"),
+        (["iris.csv", "--name", "x"], "iris.csv is no model file; expected a file ending in .joblib"),
+        (["models", "--data", "iris.csv", "--target", "no"], "iris.csv has no column 'no'"),
+    ],
+)
+def test_one_clear_line(
+    workshop: Path,
+    arguments: list[str],
+    reason: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Whatever is wrong is told in one line that says what, and nothing is written."""
+    monkeypatch.chdir(workshop)
+    assert run(workshop, *arguments) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith(f"mps convert: {reason}") or reason in told.err
+    assert told.err.count("\n") == 1
+    assert not (workshop / "registry").exists()
+
+
+def test_help_warns_of_pickles(capsys: pytest.CaptureFixture[str]) -> None:
+    """Reading one runs code, and so does a function; every option is explained."""
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "A .joblib or .pkl file is a pickle: reading it runs code that is in it, and so does" in text
+    assert "Convert only what you trust." in text
+    for option in ("--data", "--card", "--allow-inexact", "--promote", "--range", "--random-rows"):
+        assert f" {option} " in text

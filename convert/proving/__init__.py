@@ -1,0 +1,1 @@
+"""Holds a graph against the model that was trained."""
