@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.datasets import load_iris
 
+from convert.sources.carding import fingerprint
+from convert.sources.histogram import of_numbers
 from registry.manifest import Dtype, Feature, Signature, TrainingData
 
 EXAMPLE = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
@@ -54,9 +55,10 @@ def signature(dtype: Dtype) -> Signature:
 
 
 def training_data(data: Dataset) -> TrainingData:
-    """Name, size and digest of the rows."""
-    digest = hashlib.sha256(data.X.tobytes() + data.y.tobytes()).hexdigest()
-    return TrainingData(name="iris", rows=len(data.y), sha256=digest)
+    """Name, size and digest of the rows, and what each feature looked like."""
+    histograms = tuple(of_numbers(name, data.X[:, number]) for number, name in enumerate(FEATURES))
+    digest = fingerprint(data.X, data.y)
+    return TrainingData(name="iris", rows=len(data.y), sha256=digest, histograms=histograms)
 
 
 def write_csv(data: Dataset, path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from convert.rules import Answer, Rule, RuleList, save
+from convert.sources.rules import Answer, Rule, RuleList, save
 from research.experiment import Experiment
 from research.iris import CLASSES, FEATURES
 
