@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from research.exactness.command import add_exactness, exactness
 from research.experiments import EXPERIMENTS
 from research.iris import dataset, write_csv
 from research.report import ReportError, read_cards, rewrite, table
@@ -19,7 +20,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command; 0 done, 1 failed with one line on stderr, 2 usage (raised as SystemExit)."""
     args = _parser().parse_args(argv)
     try:
-        return {"train": _train, "list": _list, "report": _report}[args.command](args)
+        commands = {"train": _train, "list": _list, "report": _report, "exactness": exactness}
+        return commands[args.command](args)
     except ReportError as error:
         print(f"mps research: {error}", file=sys.stderr)
     except OSError as error:
@@ -35,6 +37,7 @@ def _parser() -> argparse.ArgumentParser:
     training.add_argument("names", nargs="*", metavar="NAME", type=_known, help=everything)
     commands.add_parser("list", help="the experiments, one line each")
     report = commands.add_parser("report", help=f"write the figures of results/ into {JOURNAL}")
+    add_exactness(commands)
     for command in (training, report):
         command.add_argument("--out", type=Path, default=HOME, metavar="DIR", help="default: %(default)s")
     return parser

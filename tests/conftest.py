@@ -6,6 +6,10 @@ import os
 
 from hypothesis import settings
 
+# Histogram boosting starts a thread per core, and these wait for each other on busy machines. Set before
+# anything imports a library that reads it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # No deadline: examples run real sessions on busy machines. In CI the same examples every time, so that a red
 # run is the change's doing; everywhere else new ones.
 settings.register_profile("project", deadline=None, derandomize="CI" in os.environ)

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import joblib
 import numpy as np
-from sklearn.datasets import load_wine
-from sklearn.ensemble import RandomForestClassifier
+import pandas
 
 from bench.__main__ import main as bench
 from bench.process import ServerProcess
@@ -79,33 +78,36 @@ def test_every_call_of_the_table_is_answered() -> None:
             connection.close()
 
 
-def test_your_own_model_in_three_commands(tmp_path: Path) -> None:
-    """A fitted estimator and a CSV: converted, proved and served, with the estimator's own answers."""
-    wine = load_wine()
-    labels = np.array(["barolo", "grignolino", "barbera"])[wine.target]
-    model = RandomForestClassifier(20, random_state=0).fit(wine.data, labels)
-    joblib.dump(model, tmp_path / "my_model.joblib")
-    names = [name.replace("/", " per ") for name in wine.feature_names]
-    rows = [",".join(names), *(",".join(map(repr, row)) for row in wine.data.tolist())]
-    (tmp_path / "my_rows.csv").write_text("\n".join(rows))
+def test_your_own_model(tmp_path: Path) -> None:
+    """The README's own example, block by block: trained, converted, proved, served; then on every row."""
+    script = re.search(r"```python\n(import joblib.*?)```", README, re.DOTALL)
     command = re.search(r"\.venv/bin/mps (convert my_model\.joblib .*)", README)
+    asked = re.search(r"-d '(\{\"soil\".*?\})'\n```\n\n```json\n(.*?)\n```", README, re.DOTALL)
+    assert script
     assert command
-    done = subprocess.run(
-        [sys.executable, "-m", "server", *command[1].split()],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
+    assert asked
+    (tmp_path / "train.py").write_text(script[1])
+    run(tmp_path, "train.py")
+    run(tmp_path, "-m", "server", *command[1].split())
+    model = joblib.load(tmp_path / "my_model.joblib")
+    rows = pandas.read_csv(tmp_path / "my_rows.csv").drop(columns="crop")
     with ServerProcess(registry=tmp_path / "my_registry", model_type="my_model") as server:
         connection = server.connect()
-        body = json.dumps({"instances": wine.data.tolist()})
+        assert ask(connection, "/predict", asked[1]).decode() == asked[2]
+        body = json.dumps({"instances": rows.to_numpy(object).tolist()})
         answer = json.loads(ask(connection, "/predict/batch?probabilities=true", body))
         connection.close()
-    assert answer["predictions"] == model.predict(wine.data).tolist()
-    assert answer["classes"] == model.classes_.tolist()
-    assert answer["probabilities"] == model.predict_proba(wine.data).tolist()
+    names = np.array(["maize", "rye", "wheat"])
+    assert answer["predictions"] == names[model.predict(rows)].tolist()
+    assert np.abs(np.array(answer["probabilities"]) - model.predict_proba(rows)).max() <= 1.2e-7
+
+
+def run(folder: Path, *arguments: str) -> None:
+    """Python in a folder; whatever it says when it fails is shown."""
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=folder, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def ask(connection: HTTPConnection, path: str, body: str) -> bytes:

@@ -15,7 +15,7 @@ import pytest
 import registry
 from registry.__main__ import SHIPPED, main
 from registry.errors import BrokenEntry
-from registry.manifest import Bound, Card, Feature, Golden, Label, Manifest, Metric, Signature
+from registry.manifest import Bound, Card, Feature, Golden, Label, Manifest, Metric, Signature, WorstRow
 from registry.store import MODEL, Entry, Store
 
 Mps = Callable[..., tuple[int, str, str]]
@@ -104,6 +104,31 @@ def test_a_model_that_is_not_exact_says_so(mps: Mps, shelf: Store, offer: MakeOf
     marked = [line for line in mps("list")[1].splitlines() if line.endswith("  NOT EXACT")]
     assert [line.split()[0] for line in marked] == ["rough"]
     assert mps("show", "rough")[1].splitlines()[1] == "NOT EXACT: off by 3 ulp, and nobody minds"
+
+
+def test_what_differed_is_shown(mps: Mps, shelf: Store, offer: MakeOffer) -> None:
+    """The worst row of each kind with both answers, wide ones cut short, and how many bits moved."""
+    manifest, model, golden = offer("close")
+    wide = WorstRow(inputs=(*range(20),), expected=("yes", 0.5), served=("no", 0.25))
+    narrow = WorstRow(inputs=(1.5, None), expected=(0.1,), served=(0.2,))
+    first, second = manifest.parity.kinds[0], msgspec.structs.replace(manifest.parity.kinds[0], kind="data")
+    kinds = (
+        msgspec.structs.replace(first, worst=narrow),
+        msgspec.structs.replace(second, worst=wide),
+        msgspec.structs.replace(first, kind="random", worst=None),
+    )
+    parity = msgspec.structs.replace(manifest.parity, kinds=kinds, rows_changed=3)
+    shelf.publish(msgspec.structs.replace(manifest, parity=parity), model, golden)
+    lines = mps("show", "close@1")[1].splitlines()
+    changed = "  64 rows asked alone and at other places of a batch: 3 with other bits, within the bound"
+    place = lines.index(changed)
+    assert lines[place + 1 : place + 5] == [
+        f"  worst row of {first.kind}: 1.5, None",
+        "    the trained model 0.1, served 0.2",
+        "  worst row of data: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, … (20)",
+        "    the trained model yes, 0.5, served no, 0.25",
+    ]
+    assert not any("worst row of random" in line for line in lines)
 
 
 def test_a_regression_is_shown_as_one(mps: Mps, shelf: Store, offer: MakeOffer) -> None:

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from convert.source import load
+from convert.sources.source import load
 from registry.manifest import Card
 from research.evaluation import cross_validated_accuracy, split, training_accuracy
 from research.experiments import EXPERIMENTS

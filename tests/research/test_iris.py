@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from convert.carding import fingerprint
+from convert.sources.carding import fingerprint
 from research.iris import CLASSES, EXAMPLE, FEATURES, dataset, signature, training_data, write_csv
 
 
