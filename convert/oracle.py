@@ -14,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from convert.coding import Coding, Matrix
-from convert.errors import SourceError
+from convert.errors import Refused, SourceError, one_line
 from convert.sources.rules import RuleList
 from registry.manifest import Label, Task
 
@@ -65,15 +65,18 @@ class Oracle:
         """Whether the model answers these rows at all; many refuse missing or infinite values."""
         try:
             self._quietly("predict", rows)
-        except Exception:  # noqa: BLE001  every library refuses in its own way
+        except Refused:
             return False
         return True
 
     def _quietly(self, method: str, rows: Matrix) -> NDArray[Any]:
         asked = self.coding.frame(rows) if self._wants_frame else self.coding.rows(rows)
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")  # about names, overflow and features that are to come
-            return np.asarray(getattr(self.estimator, method)(asked))
+        try:
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")  # about names, overflow and features that are to come
+                return np.asarray(getattr(self.estimator, method)(asked))
+        except Exception as error:  # every library refuses in its own way
+            raise Refused(f"the trained model refuses rows: {one_line(error)}") from error
 
 
 def _fitted_names(estimator: Any) -> tuple[str, ...] | None:
@@ -87,12 +90,15 @@ def _examine(estimator: Any) -> tuple[str, tuple[Label, ...], int]:
     if isinstance(estimator, RuleList):
         return f"rule list of {len(estimator.rules)} rules", estimator.classes, len(estimator.features)
     kind = type(estimator).__name__
-    if not hasattr(estimator, "predict") or not (is_classifier(estimator) or is_regressor(estimator)):
+    if not _predicts(estimator):
         raise SourceError(f"{kind} is neither a classifier nor a regressor; only those can be served")
     try:
         check_is_fitted(estimator)
     except NotFittedError:
         raise SourceError(f"this {kind} is not fitted; call fit before saving it") from None
+    outputs = getattr(estimator, "n_outputs_", 1)
+    if not is_classifier(estimator) and outputs > 1:
+        raise SourceError(_several(kind, outputs))
     features = getattr(estimator, "n_features_in_", None)
     if features is None:
         raise SourceError(f"this {kind} does not say how many features it takes (n_features_in_)")
@@ -100,16 +106,27 @@ def _examine(estimator: Any) -> tuple[str, tuple[Label, ...], int]:
     return f"{_library(estimator)} {kind}", classes, int(features)
 
 
+def _predicts(estimator: Any) -> bool:
+    """Whether it is one of scikit-learn's kind that is made to predict."""
+    try:
+        return hasattr(estimator, "predict") and bool(is_classifier(estimator) or is_regressor(estimator))
+    except (AttributeError, TypeError):  # it has no tags: none of their kind
+        return False
+
+
 def _classes(estimator: Any, kind: str) -> tuple[Label, ...]:
     if isinstance(estimator.classes_, list):
-        raise SourceError(
-            f"this {kind} has {len(estimator.classes_)} outputs; only one can be served: "
-            "fit one model per output"
-        )
+        raise SourceError(_several(kind, len(estimator.classes_)))
+    if np.asarray(estimator.classes_).dtype.kind in "mM":
+        raise SourceError("the classes are times; fit it on strings or numbers instead")
     classes = tuple(np.asarray(estimator.classes_).tolist())
     if strange := [label for label in classes if not isinstance(label, str | bool | int | float)]:
         raise SourceError(f"class {strange[0]!r} is neither a string, a boolean nor a number")
     return classes
+
+
+def _several(kind: str, outputs: int) -> str:
+    return f"this {kind} has {outputs} outputs; only one can be served: fit one model per output"
 
 
 def _library(estimator: Any) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import onnx
 
 from convert.coding import Matrix
-from convert.errors import SourceError, Unconvertible
+from convert.errors import ParityError, SourceError, Unconvertible
 from convert.graphs.graph import build
 from convert.graphs.targets import parts, target
 from convert.measure import measure
@@ -21,8 +21,10 @@ from convert.proving.interrogation import interrogate
 from convert.proving.parity import Comparison, Say, judge
 from convert.sources.imported import Recorded
 from convert.sources.rules import RuleList
+from registry.errors import BrokenEntry
 from registry.manifest import Card, Golden, Manifest
-from registry.store import MAX_FILE_BYTES
+from registry.store import MAX_FILE_BYTES, Entry
+from server.model import Model
 from server.session import Session
 
 LIBRARIES = {"sklearn": "scikit-learn", "xgboost": "xgboost", "lightgbm": "lightgbm"}
@@ -90,7 +92,16 @@ def seal(
         parity=parity,
         measured=measure(model, card.signature, rows.inputs[0]),
     )
+    _serve(manifest, model, rows)
     return Sealed(manifest, model, rows)
+
+
+def _serve(manifest: Manifest, model: bytes, golden: Golden) -> None:
+    """Do what a server does with the entry, so that none is published that a server would not load."""
+    try:
+        Model(Entry(manifest, golden, model, seal=""))
+    except BrokenEntry as error:
+        raise ParityError(f"not published: no server would load it: {error}") from None
 
 
 def _fit(oracle: Oracle | Recorded, card: Card) -> None:
@@ -111,13 +122,19 @@ def _fit(oracle: Oracle | Recorded, card: Card) -> None:
             f"the card has {len(signature.classes)} classes, the model has {len(oracle.classes)}"
         )
     numbered = [str(label) for label in oracle.classes] == [str(n) for n in range(len(oracle.classes))]
-    if not numbered and signature.classes != oracle.classes:
-        raise SourceError(f"the card's classes are {signature.classes}, the model's are {oracle.classes}")
+    renamed = not set(map(str, signature.classes)) & set(map(str, oracle.classes))
+    if not numbered and not renamed and signature.classes != oracle.classes:
+        raise SourceError(
+            f"the classes are to be called {signature.classes}, the model calls them {oracle.classes}; "
+            "give them in the model's order, or names that are all new"
+        )
     if signature.probabilities != (oracle.has_probabilities or not oracle.classes):
         has = "has" if oracle.has_probabilities else "has no"
         raise SourceError(
             f"the card says probabilities: {signature.probabilities}, the model {has} predict_proba"
         )
+    if isinstance(oracle, Recorded):  # its graph takes what it takes; the session holds it to the card
+        return
     numbers = {feature.dtype for feature in signature.features} - {"string"}
     if not numbers <= {"float32", "float64"} or len(numbers) > 1:
         raise SourceError(

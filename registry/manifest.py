@@ -172,6 +172,8 @@ class ParityRows(Record, frozen=True, kw_only=True):
     """Largest difference of any number of the answer, in units in the last place of the output's dtype, among
     those that differ by more than ``Bound.absolute``."""
     max_abs_error: float
+    refused: int = 0
+    """Rows of the kind that were left out, as the trained model does not answer them."""
     within_margin: int = 0
     """Rows that were right only by ``Bound.margin_ulp``; the two figures above leave them out."""
     worst: WorstRow | None = None

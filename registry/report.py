@@ -103,6 +103,8 @@ def parity_table(parity: Parity) -> Iterator[str]:
     bits = f"{changed} with other bits, within the bound" if changed else "the same bits"
     yield f"{parity.rows_alone} rows asked alone and at other places of a batch: {bits}"
     for kind in parity.kinds:
+        if kind.refused:
+            yield f"{kind.refused} rows of {kind.kind} left out: the trained model refuses them"
         if kind.worst:
             yield f"worst row of {kind.kind}: {_list(kind.worst.inputs)}"
             yield f"  the trained model {_list(kind.worst.expected)}, served {_list(kind.worst.served)}"

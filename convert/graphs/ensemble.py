@@ -105,10 +105,14 @@ class Ensemble:
         return attributes
 
     def _single(self, target: np.int64, weight: Any) -> None:
-        """The operator wants a split at every root: both ways of this one lead to the one leaf."""
-        ids, leaf = np.array([self._leaf_count]), np.array([1])
+        """The operator wants a split at every root: this one's two leaves are equal.
+
+        Two, and not one that both ways lead to: onnxruntime 1.24 to 1.29 gives wrong sums for such roots.
+        """
+        first, second, leaf = np.array([self._leaf_count]), np.array([self._leaf_count + 1]), np.array([1])
         zero = np.array([0])
-        self._push(np.array([target]), np.array([weight]), zero, zero, zero, ids, ids, leaf, leaf, zero)
+        twice = np.array([target, target]), np.array([weight, weight])
+        self._push(*twice, zero, zero, zero, first, second, leaf, leaf, zero)
 
     def _append(
         self, tree: Tree, target: NDArray[np.int64], weight: NDArray[Any], empty: NDArray[np.bool_]

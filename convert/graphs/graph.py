@@ -56,6 +56,7 @@ def build(oracle: Oracle, name: str, signature: Signature) -> bytes:
             else _sklearn(estimator, name, signature)
         )
         _name_outputs(model, oracle)
+        _name_inputs(model, signature)
         return seal(model)
     except Unconvertible:
         raise
@@ -105,7 +106,8 @@ def _inputs(signature: Signature) -> list[tuple[str, Any]]:
     dtypes = {feature.dtype for feature in signature.features}
     if len(dtypes) == 1 and "string" not in dtypes:
         return [("input", TYPES[dtypes.pop()]([None, len(signature.features)]))]
-    return [(feature.name, TYPES[feature.dtype]([None, 1])) for feature in signature.features]
+    columns = enumerate(signature.features)  # skl2onnx would respell names that are no identifiers
+    return [(f"column{number}", TYPES[feature.dtype]([None, 1])) for number, feature in columns]
 
 
 def _with_index_labels(estimator: Any) -> Any:
@@ -116,6 +118,23 @@ def _with_index_labels(estimator: Any) -> Any:
     indexed = copy.copy(estimator)
     indexed.classes_ = np.arange(len(estimator.classes_))
     return indexed
+
+
+def _name_inputs(model: ModelProto, signature: Signature) -> None:
+    """Call columns by the names of the features.
+
+    Raises:
+        Unconvertible: a feature is called as something else in the graph is.
+    """
+    if len(model.graph.input) == 1:
+        return
+    taken = {name for node in model.graph.node for name in node.output}
+    taken |= {tensor.name for tensor in model.graph.initializer}
+    for tensor, feature in zip(model.graph.input, signature.features, strict=True):
+        if feature.name in taken:
+            raise Unconvertible(f"a feature cannot be called {feature.name!r} beside strings; rename it")
+        _rename(model.graph, tensor.name, feature.name)
+        tensor.name = feature.name
 
 
 def _name_outputs(model: ModelProto, oracle: Oracle) -> None:

@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from onnx import TensorProto
 from skl2onnx import update_registered_converter
 from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, Int64TensorType, StringTensorType
 from sklearn.base import ClassifierMixin, is_classifier, is_regressor
@@ -91,14 +90,13 @@ def register(
 
 
 def build_inside(writer: Writer, estimator: Any, x: Columns) -> Classified | Tensor:
-    """Build an estimator that is part of another.
+    """Build an estimator that predicts, and is part of another.
 
     Raises:
         Unconvertible: it has no exact builder.
     """
     built = compose_inside(writer, estimator, x)
-    if isinstance(built, Frame):
-        raise Unconvertible("strings and numbers are left side by side; encode the strings")
+    assert not isinstance(built, Frame)  # it predicts
     return built
 
 
@@ -122,10 +120,10 @@ def transform_inside(writer: Writer, estimator: Any, x: Columns) -> Columns:
     """Build a transformer that is part of something else.
 
     Raises:
-        Unconvertible: it has no exact builder, or it is a classifier that is asked to transform.
+        Unconvertible: it has no exact builder, or it predicts and is asked to transform.
     """
     built = compose_inside(writer, estimator, x)
-    if isinstance(built, Classified):
+    if isinstance(built, Classified) or is_regressor(estimator):
         raise Unconvertible(f"{type(estimator).__name__} predicts; there is no graph for what it transforms")
     return built
 
@@ -197,7 +195,4 @@ def _width(estimator: Any) -> int:
 
 
 def _element_type(variable: Any) -> int:
-    for dtype, kind in TENSOR_TYPES.items():
-        if isinstance(variable.type, kind):
-            return dtype
-    return int(TensorProto.UNDEFINED)
+    return next(dtype for dtype, kind in TENSOR_TYPES.items() if isinstance(variable.type, kind))

@@ -7,19 +7,25 @@ zeros.
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 
 from convert.graphs.writer import Tensor, Writer
 
 LANES = 8
 BLOCK = 128
-"""Above it, numpy halves the row first; no committee has so many classes that this would matter."""
+"""Above it, numpy halves the row first."""
 
 
 def row_sum(w: Writer, x: Tensor, width: int) -> Tensor:
-    """``numpy.sum(x, axis=1, keepdims=True)`` of a float64 matrix, to the bit up to 128 columns."""
-    if width < LANES or width > BLOCK:
+    """``numpy.sum(x, axis=1, keepdims=True)`` of a float64 matrix, to the bit."""
+    if width < LANES:
         return left_to_right(w, x, width)
+    if width > BLOCK:
+        half = width // 2 - width // 2 % LANES
+        parts = [(0, half), (half, width)]
+        return chain(w, [row_sum(w, w.columns(x, list(range(*part))), part[1] - part[0]) for part in parts])
     whole = width - width % LANES
     lanes = np.zeros((width, LANES))
     lanes[np.arange(whole), np.arange(whole) % LANES] = 1
@@ -40,7 +46,4 @@ def left_to_right(w: Writer, x: Tensor, width: int) -> Tensor:
 
 def chain(w: Writer, tensors: list[Tensor]) -> Tensor:
     """One after the other, as ``sum(list)`` and ``numpy.sum(axis=0)``."""
-    total, *rest = tensors
-    for tensor in rest:
-        total = w.op("Add", total, tensor)
-    return total
+    return reduce(lambda total, tensor: w.op("Add", total, tensor), tensors)

@@ -18,7 +18,7 @@ REGIONS_PER_RANDOM_ROW = 5
 """How many more regions than random rows are still tried one by one."""
 THRESHOLD_ROWS = 200_000
 """About how many rows are spent on thresholds; fewer base rows when there are many splits."""
-MAX_SPLITS = 100_000
+MAX_SPLITS = 40_000
 """Of larger ensembles as many are tried, drawn at random: else the trained model would be asked for hours."""
 MAX_BASES = 32
 ANCHORS = 64

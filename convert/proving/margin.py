@@ -18,6 +18,8 @@ from server.session import Answers, within
 
 MOVES = 64
 """Random moves of each row; single features and all together move to the edge as well."""
+TOGETHER = 256
+"""Rows whose surroundings are asked for in one go."""
 MAX_ROWS = 5_000
 """More rows than this are not looked into: so many are no accident."""
 SEED = 0
@@ -53,13 +55,16 @@ def in_margin(oracle: Judge, rows: Matrix, served: Answers, bound: Bound) -> NDA
     found = np.zeros(len(rows), np.bool_)
     if not bound.margin_ulp or len(rows) > MAX_ROWS:
         return found
-    for number, row in enumerate(rows):
-        moved = _moved(row, bound.margin_ulp, tuple(oracle.coding.vocabulary))
-        right = within(np.repeat(served.numbers[number][None], len(moved), 0), oracle.numbers(moved), bound)
-        near = right.all(axis=1)
+    for start in range(0, len(rows), TOGETHER):
+        part = slice(start, start + TOGETHER)
+        strings = tuple(oracle.coding.vocabulary)
+        moved = np.stack([_moved(row, bound.margin_ulp, strings) for row in rows[part]])
+        asked = moved.reshape(-1, moved.shape[-1])
+        numbers = np.repeat(served.numbers[part], moved.shape[1], axis=0)
+        near = within(numbers, oracle.numbers(asked), bound).all(axis=1)
         if len(served.labels):
-            near &= oracle.labels(moved) == served.labels[number]
-        found[number] = near.any()
+            near &= oracle.labels(asked) == np.repeat(served.labels[part], moved.shape[1])
+        found[part] = np.any(near.reshape(moved.shape[:2]), axis=1)
     return found
 
 

@@ -36,6 +36,8 @@ class Judged:
     """``(n,)``, or ``(0,)`` of a regression."""
     numbers: Matrix
     """``(n, classes)`` probabilities, ``(n, 1)`` values, or ``(n, 0)``."""
+    refused: int = 0
+    """Rows of the kind that the trained model does not answer; they are left out."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,10 @@ def judge(oracle: Judge, kinds: Mapping[str, Matrix], say: Say) -> list[Judged]:
     judged = []
     for kind, rows in kinds.items():
         say(f"asking the trained model for {len(rows)} rows: {kind}")
-        if not oracle.accepts(rows):
-            rows = rows[[oracle.accepts(row[None]) for row in rows]]
-        if len(rows):
-            judged.append(Judged(kind, rows, oracle.labels(rows), oracle.numbers(rows)))
+        kept = rows[_accepted(oracle, rows)]
+        if len(kept):
+            refused = len(rows) - len(kept)
+            judged.append(Judged(kind, kept, oracle.labels(kept), oracle.numbers(kept), refused))
     return judged
 
 
@@ -107,6 +109,9 @@ class Comparison:
 
     def _hold(self, part: Judged, served: Answers) -> Compared:
         """Every row of one kind, in one batch."""
+        if served.numbers.shape != part.numbers.shape:
+            shapes = f"{part.numbers.shape} of the trained model, {served.numbers.shape} of the graph"
+            raise ParityError(f"not published: the answers are not of one shape: {shapes}")
         same = part.labels == served.labels if len(part.labels) else np.ones(len(part.rows), np.bool_)
         sound = within(served.numbers, part.numbers, self.bound).all(axis=1) & same
         off = np.flatnonzero(~sound)
@@ -119,6 +124,7 @@ class Comparison:
         figures = ParityRows(
             kind=part.kind,
             rows=len(sound),
+            refused=part.refused,
             label_mismatches=int(wrong.sum()),
             max_ulp=min(float(ulp[counted].max(initial=0.0)), LARGEST),
             max_abs_error=min(float(error[counted].max(initial=0.0)), LARGEST),
@@ -167,6 +173,16 @@ class Comparison:
                     f"batch of {len(part.rows)}"
                 )
         return int(moved.sum())
+
+
+def _accepted(oracle: Judge, rows: Matrix) -> Mask:
+    """Which rows the trained model answers, by halves."""
+    if not len(rows) or oracle.accepts(rows):
+        return np.ones(len(rows), np.bool_)
+    if len(rows) == 1:
+        return np.zeros(1, np.bool_)
+    middle = len(rows) // 2
+    return np.concatenate([_accepted(oracle, rows[:middle]), _accepted(oracle, rows[middle:])])
 
 
 def answers(session: Session, coding: Coding, rows: Matrix) -> Answers:

@@ -27,6 +27,8 @@ class Column(NamedTuple):
     feature: int
     scale: float = 1.0
     offset: float = 0.0
+    single: bool = False
+    """Whether that is rounded to float32 before it is compared."""
 
 
 Columns = list[Column | None]
@@ -74,9 +76,22 @@ def _back(column: Column, threshold: float) -> list[Split]:
         return [(column.feature, threshold)]
     if column.scale == 0.0:
         return []
-    value = (threshold - column.offset) / column.scale
-    near = [value + step * math.ulp(value) for step in range(-SLACK_ULP, SLACK_ULP + 1)]
-    return [(column.feature, each) for each in near]
+    found = []
+    for edge in _edges(threshold) if column.single else [threshold]:
+        value = (edge - column.offset) / column.scale
+        found += [value + step * math.ulp(value) for step in range(-SLACK_ULP, SLACK_ULP + 1)]
+    return [(column.feature, each) for each in found]
+
+
+def _edges(threshold: float) -> list[float]:
+    """Where the rounding to float32 changes around the threshold: half-way to the next float32 on each side.
+
+    A number that is rounded before it is compared changes sides there, and not at the threshold.
+    """
+    with np.errstate(over="ignore"):
+        single = np.float32(threshold)
+        below, above = (float(np.nextafter(single, np.float32(way))) for way in (-np.inf, np.inf))
+    return [(below + float(single)) / 2, (float(single) + above) / 2]
 
 
 def _opset5(attributes: dict[str, Any]) -> list[Split]:
@@ -100,6 +115,12 @@ Step = Callable[[NodeProto, dict[str, Any], Known, Constants], Columns]
 
 def _same(node: NodeProto, _: dict[str, Any], known: Known, __: Constants) -> Columns:
     return known.get(node.input[0], [])
+
+
+def _cast(node: NodeProto, attributes: dict[str, Any], known: Known, __: Constants) -> Columns:
+    rounds = attributes["to"] == onnx.TensorProto.FLOAT
+    read = known.get(node.input[0], [])
+    return [column and column._replace(single=column.single or rounds) for column in read]
 
 
 def _chosen(node: NodeProto, attributes: dict[str, Any], known: Known, constants: Constants) -> Columns:
@@ -132,7 +153,7 @@ def _arithmetic(node: NodeProto, _: dict[str, Any], known: Known, constants: Con
 
 
 def _calculated(kind: str, column: Column, number: float) -> Column | None:
-    feature, scale, offset = column
+    feature, scale, offset, _ = column
     match kind:
         case "Add":
             return Column(feature, scale, offset + number)
@@ -144,7 +165,7 @@ def _calculated(kind: str, column: Column, number: float) -> Column | None:
 
 
 STEPS: dict[str, Step] = {
-    "Cast": _same,
+    "Cast": _cast,
     "Clip": _same,
     "Gather": _chosen,
     "ArrayFeatureExtractor": _chosen,

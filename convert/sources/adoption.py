@@ -11,10 +11,9 @@ from typing import Any
 import onnx
 from onnx import GraphProto, ModelProto, TensorProto, helper
 
-from convert.errors import SourceError
+from convert.errors import SourceError, one_line
 from convert.graphs.graph import PRODUCER
 from convert.sources.foreign import DTYPES, ML, Foreign, Port, graphs
-from convert.sources.pickles import one_line
 from registry.manifest import Dtype, Label
 
 INPUT, ANSWERS = "input", ("label", "probabilities", "value")

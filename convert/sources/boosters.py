@@ -16,8 +16,7 @@ import numpy as np
 from xgboost import Booster, XGBClassifier, XGBRegressor, config_context
 from xgboost.libpath import find_lib_path
 
-from convert.errors import SourceError
-from convert.sources.pickles import one_line
+from convert.errors import SourceError, one_line
 
 TRIAL = """
 import ctypes, sys

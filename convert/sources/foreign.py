@@ -8,8 +8,7 @@ from typing import NamedTuple
 import onnx
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
-from convert.errors import SourceError
-from convert.sources.pickles import one_line
+from convert.errors import SourceError, one_line
 from registry.manifest import Dtype, Label
 
 MAX_ONNX_BYTES = 1 << 31

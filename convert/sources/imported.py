@@ -191,8 +191,8 @@ def _guessed_classes(
         numbered = all(name.isascii() and name.removeprefix("-").isdecimal() for name in classes)
         return tuple(map(int, classes)) if numbered else tuple(range(len(classes)))
     found = sorted(set(answers.values(table, target).tolist()))
-    if any(not value.is_integer() for value in found):
-        raise SourceError(f"{table.path}: column {target!r} says {found[0]}; the model's labels are integers")
+    if odd := [value for value in found if not value.is_integer()]:
+        raise SourceError(f"{table.path}: column {target!r} says {odd[0]}; the model's labels are integers")
     if width and all(0 <= value < width for value in found):
         return tuple(range(width))
     return tuple(map(int, found))

@@ -12,7 +12,7 @@ from typing import Any
 import joblib
 from sklearn.exceptions import InconsistentVersionWarning
 
-from convert.errors import SourceError
+from convert.errors import SourceError, one_line
 
 SUFFIXES = (".joblib", ".pkl", ".pickle")
 FITTED_WITH = re.compile(
@@ -22,7 +22,6 @@ FITTED_WITH = re.compile(
 """How scikit-learn's version is written into an uncompressed pickle, for those that do not open at all."""
 OLD_XGBOOST = "older version of XGBoost"
 """What xgboost says, as a warning, of a pickle that another version of it wrote."""
-MAX_REASON = 200
 
 
 def read(path: Path, content: bytes) -> Any:
@@ -46,12 +45,6 @@ def read(path: Path, content: bytes) -> Any:
             heard = [warning.message for warning in told]
     _check_versions(path, heard)
     return found
-
-
-def one_line(error: BaseException) -> str:
-    """Class and first line of what an error says."""
-    lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0][:MAX_REASON]}".removesuffix(": ")
 
 
 def _check_versions(path: Path, heard: list[Warning | str]) -> None:

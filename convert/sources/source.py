@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from convert.errors import ConvertError, SourceError
+from convert.errors import ConvertError, SourceError, one_line
 from convert.sources import boosters, factory, pickles
 from convert.sources.rules import parse
 
@@ -133,4 +133,4 @@ def _lightgbm(content: bytes, path: Path) -> Any:
     except ConvertError as error:
         raise SourceError(f"{path}: {error}") from error
     except Exception as error:  # lightgbm raises whatever its parser trips over
-        raise SourceError(f"{path} is no LightGBM text model: {pickles.one_line(error)}") from error
+        raise SourceError(f"{path} is no LightGBM text model: {one_line(error)}") from error

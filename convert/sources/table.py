@@ -18,6 +18,8 @@ MAX_DATA_BYTES = 1 << 28
 """256 MiB: every cell of it is kept, as text and as number."""
 MAX_CELLS = 50_000_000
 LISTED = 12
+TRUTH = {"True": 1.0, "False": 0.0, "true": 1.0, "false": 0.0, "TRUE": 1.0, "FALSE": 0.0}
+"""What pandas reads as booleans, and a trainer as numbers."""
 NOT_FINITE = "is one of numbers, but row {} ({}) is not a finite number"
 
 
@@ -212,6 +214,8 @@ def _of_cells(cells: tuple[str, ...]) -> Column:
 def _number(cell: str) -> float:
     if not cell or cell.isspace():
         return np.nan
+    if cell in TRUTH:
+        return TRUTH[cell]
     if "_" in cell:  # which float() would overlook
         raise ValueError
     return float(cell)

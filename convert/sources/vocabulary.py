@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from convert.coding import Coding, Matrix
-from convert.errors import SourceError
+from convert.errors import Refused, SourceError, one_line
 from convert.oracle import Oracle
-from convert.sources.pickles import one_line
 from convert.sources.table import Table
 
 STRANGER = "a value that was never seen"
@@ -122,13 +121,11 @@ def check_accepted(oracle: Oracle, table: Table, coding: Coding, rows: Matrix) -
 
 def refusal(oracle: Oracle, rows: Matrix) -> str | None:
     """What the model says when it is asked about rows that it refuses; None: it answers them."""
-    if oracle.accepts(rows):
-        return None
     try:
         oracle.labels(rows) if oracle.classes else oracle.numbers(rows)
-    except Exception as error:  # noqa: BLE001  every library refuses in its own way
-        return one_line(error)
-    return "it gives no answer"
+    except Refused as error:
+        return one_line(error.__cause__ or error)
+    return None
 
 
 def stranger(known: Collection[str]) -> str:

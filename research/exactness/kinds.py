@@ -62,7 +62,8 @@ SEED: dict[str, Any] = {"random_state": 0}
 FEW: dict[str, Any] = {"n_estimators": 50, "random_state": 0}
 BOOSTED: dict[str, Any] = {"n_estimators": 50, "max_depth": 4, "n_jobs": 1, "random_state": 0}
 LEAVES: dict[str, Any] = {"n_estimators": 50, "verbose": -1, "n_jobs": 1, "random_state": 0}
-KERNEL_ROWS = 2_000
+SMALL = ("iris", "wine", "breast_cancer", "diabetes")
+"""For kinds whose graph or trainer takes long for a row, or whose thresholds only the trainer can tell."""
 C: Task = "classification"
 R: Task = "regression"
 
@@ -163,40 +164,39 @@ def _pipelines() -> Iterator[Kind]:
 
 def _numeric() -> Iterator[Kind]:
     logistic = partial(linear_model.LogisticRegression, max_iter=5_000)
-    machines = KERNEL_ROWS
     network: dict[str, Any] = {"hidden_layer_sizes": (20,), "max_iter": 1_000, "random_state": 0}
     few = partial(ensemble.RandomForestClassifier, n_estimators=10, max_depth=5, **SEED)
     members = [("forest", few()), ("logistic", _scaled(logistic()))]
-    for task, name, make, rows in (
-        (C, "LogisticRegression", logistic, ALL_ROWS),
-        (R, "Ridge", linear_model.Ridge, ALL_ROWS),
-        (R, "Lasso", linear_model.Lasso, ALL_ROWS),
-        (C, "LinearSVC", svm.LinearSVC, machines),
-        (C, "SVC, rbf", svm.SVC, machines),
-        (R, "SVR, rbf", svm.SVR, machines),
-        (C, "MLPClassifier", partial(neural_network.MLPClassifier, **network), machines),
-        (R, "MLPRegressor", partial(neural_network.MLPRegressor, **network), machines),
-        (C, "KNeighborsClassifier", neighbors.KNeighborsClassifier, machines),
-        (R, "KNeighborsRegressor", neighbors.KNeighborsRegressor, machines),
-        (C, "CalibratedClassifierCV, sigmoid", lambda: CalibratedClassifierCV(few()), ALL_ROWS),
+    for task, name, make, tables in (
+        (C, "LogisticRegression", logistic, ()),
+        (R, "Ridge", linear_model.Ridge, ()),
+        (R, "Lasso", linear_model.Lasso, ()),
+        (C, "LinearSVC", svm.LinearSVC, SMALL),
+        (C, "SVC, rbf", svm.SVC, SMALL),
+        (R, "SVR, rbf", svm.SVR, SMALL),
+        (C, "MLPClassifier", partial(neural_network.MLPClassifier, **network), SMALL),
+        (R, "MLPRegressor", partial(neural_network.MLPRegressor, **network), SMALL),
+        (C, "KNeighborsClassifier", neighbors.KNeighborsClassifier, SMALL),
+        (R, "KNeighborsRegressor", neighbors.KNeighborsRegressor, SMALL),
+        (C, "CalibratedClassifierCV, sigmoid", lambda: CalibratedClassifierCV(few()), SMALL),
         (
             C,
             "CalibratedClassifierCV, isotonic",
             lambda: CalibratedClassifierCV(few(), method="isotonic"),
-            ALL_ROWS,
+            SMALL,
         ),
     ):
-        yield Kind(name, NUMERIC, task, partial(_wrapped, make), rows)
+        yield Kind(name, NUMERIC, task, partial(_wrapped, make), tables=tables)
     yield Kind("GaussianNB", NUMERIC, C, naive_bayes.GaussianNB)
     voting, stacking = ensemble.VotingClassifier, ensemble.StackingClassifier
-    yield Kind("VotingClassifier, soft", NUMERIC, C, lambda: voting(members, voting="soft"))
-    yield Kind("VotingClassifier, hard", NUMERIC, C, lambda: voting(members, voting="hard"))
-    yield Kind("StackingClassifier", NUMERIC, C, lambda: stacking(members, logistic(), cv=3))
+    yield Kind("VotingClassifier, soft", NUMERIC, C, lambda: voting(members, voting="soft"), tables=SMALL)
+    yield Kind("VotingClassifier, hard", NUMERIC, C, lambda: voting(members, voting="hard"), tables=SMALL)
+    yield Kind("StackingClassifier", NUMERIC, C, lambda: stacking(members, logistic(), cv=3), tables=SMALL)
 
 
 def _special() -> Iterator[Kind]:
     """Categories that a trainer splits on by itself, words, and classes that are no numbers."""
-    codes: Any = {"categories": "codes"}
+    codes: Any = {"categories": "codes", "tables": SMALL}
     gradient = ensemble.HistGradientBoostingClassifier
     histogram = partial(gradient, max_iter=30, categorical_features=[0, 1], **SEED)
     leaves = partial(LGBMClassifier, categorical_feature=[0, 1], **LEAVES)
@@ -208,9 +208,9 @@ def _special() -> Iterator[Kind]:
     words = ColumnTransformer([("words", OneHotEncoder(), [0, 1])], remainder=StandardScaler())
     encoded = partial(make_pipeline, words)
     mixed = "one-hot words and numbers → RandomForest"
-    yield Kind(mixed, SPECIAL, C, lambda: encoded(forest()), categories="words")
-    yield Kind("RandomForestClassifier, text labels", SPECIAL, C, forest, labels="words")
-    yield Kind("RandomForestClassifier, boolean labels", SPECIAL, C, forest, labels="booleans")
+    yield Kind(mixed, SPECIAL, C, lambda: encoded(forest()), categories="words", tables=SMALL)
+    yield Kind("RandomForestClassifier, text labels", SPECIAL, C, forest, labels="words", tables=SMALL)
+    yield Kind("RandomForestClassifier, boolean labels", SPECIAL, C, forest, labels="booleans", tables=SMALL)
 
 
 def _wrapped(make: Callable[[], Any]) -> Any:

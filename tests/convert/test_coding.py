@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.tree import DecisionTreeClassifier
 
 from convert.coding import Coding
 from convert.errors import SourceError
-from convert.sources.vocabulary import STRANGER, coded, coding_from, oracle_for
+from convert.oracle import Oracle
+from convert.sources.table import read
+from convert.sources.vocabulary import STRANGER, check_accepted, coded, coding_from, oracle_for
 from tests.convert.colors import LINES, pipeline, table
 
 
@@ -82,6 +85,38 @@ def test_rows_that_the_model_refuses(estimator: Any, line: str, reason: str, tmp
     with pytest.raises(SourceError, match=reason) as caught:
         oracle_for(estimator, table(tmp_path, *LINES, line), ["color", "size"])
     assert "\n" not in str(caught.value)
+
+
+class Picky(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+    """Refuses a row for two values together, and none for one of them."""
+
+    n_features_in_ = 2
+
+    def fit(self, rows: Any, answers: Any) -> Any:
+        return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def predict(self, rows: Any) -> Any:
+        if (np.asarray(rows, float).sum(axis=1) > 9).any():
+            raise ValueError("too much at once")
+        return np.zeros(len(rows))
+
+
+def test_a_row_that_is_refused_for_itself(tmp_path: Path) -> None:
+    """Where no single column is to blame the row is named; where the first rows are refused, the first."""
+    (tmp_path / "rows.csv").write_text("a,b\n1,1\n1,6\n6,1\n6,6\n1,1\n")
+    rows = read(tmp_path / "rows.csv")
+    oracle = Oracle(Picky())
+    coding = Coding(("a", "b"))
+    reason = r"rows.csv: this Picky refuses row 4: ValueError: too much at once"
+    with pytest.raises(SourceError, match=reason):
+        check_accepted(oracle, rows, coding, coded(rows, coding))
+    (tmp_path / "rows.csv").write_text("a,b\n6,6\n7,7\n")
+    rows = read(tmp_path / "rows.csv")
+    with pytest.raises(SourceError, match=r"this Picky refuses row 1: ValueError: too much"):
+        check_accepted(oracle, rows, coding, coded(rows, coding))
 
 
 @given(st.lists(st.sampled_from(["a", "b", "c d", "é"]), min_size=1, max_size=6), st.floats(allow_nan=False))

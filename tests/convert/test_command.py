@@ -92,6 +92,7 @@ def test_a_card_alone(workshop: Path) -> None:
         (["models", "--name", "x", "--data", "iris.csv"], "a folder's models are named after their files"),
         (["models", "--data", "iris.csv", "--random-rows", "0"], "expected a positive number, came '0'"),
         (["models", "--data", "iris.csv", "--frobnicate"], "unrecognized arguments"),
+        (["models", "--data", "iris.csv", "--range", "x=low:"], "expected FEATURE=LOW:HIGH"),
     ],
 )
 def test_usage(

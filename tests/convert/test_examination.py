@@ -22,6 +22,7 @@ from convert.coding import Coding
 from convert.errors import Unconvertible
 from convert.examination import Examination, examine
 from convert.sealing import silence
+from convert.sources.rules import RuleList
 from registry.manifest import Bound
 from tests.convert.colors import ROWS, pipeline
 
@@ -146,3 +147,12 @@ def test_no_exact_graph(iris: Any, look: Examine) -> None:
     sorting = make_pipeline(FunctionTransformer(opaque), DecisionTreeClassifier()).fit(iris.X, iris.y)
     with pytest.raises(Unconvertible, match="step 'functiontransformer'"):
         look(sorting, iris.X)
+
+
+def test_rules(rules: RuleList, iris: Any, look: Examine) -> None:
+    """Written down as the converters write a tree, they compare in float32."""
+    found = look(rules, iris.X[:, 2:])
+    assert found.met
+    assert found.exact.max_abs_error == 0
+    assert found.usual
+    assert found.usual.rows == found.exact.rows

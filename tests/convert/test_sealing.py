@@ -16,7 +16,8 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 from xgboost import XGBClassifier
 
-from convert.errors import ConvertError, ParityError, SourceError
+from convert import sealing
+from convert.errors import ConvertError, ParityError, SourceError, Unconvertible
 from convert.oracle import Oracle
 from convert.sealing import seal
 from convert.sources.rules import RuleList
@@ -118,12 +119,27 @@ def test_a_scaled_model_in_float32_is_refused(iris: Any, make_card: MakeCard) ->
     assert exact.manifest.parity.inexact == ""
 
 
+def test_a_graph_that_is_too_large(
+    tree: DecisionTreeClassifier, make_card: MakeCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What no runtime would load is not published."""
+    monkeypatch.setattr(sealing, "MAX_FILE_BYTES", 100)
+    with pytest.raises(Unconvertible, match=r"takes \d+ bytes, more than the 100 .*; train fewer or smaller"):
+        seal(Oracle(tree), "x", make_card(4, SPECIES, "float32"))
+
+
+def test_a_card_of_another_task(tree: DecisionTreeClassifier, make_card: MakeCard) -> None:
+    """A regression's card is not a classifier's."""
+    with pytest.raises(SourceError, match="the card is that of a regression, the model that of a classific"):
+        seal(Oracle(tree), "x", make_card(4, 0, "float32"))
+
+
 @pytest.mark.parametrize(
     ("features", "classes", "reason"),
     [
         (3, SPECIES, "the card has 3 features, the model takes 4"),
         (4, ("a", "b"), "the card has 2 classes, the model has 3"),
-        (4, ("versicolor", "setosa", "virginica"), "the card's classes are .*, the model's are "),
+        (4, ("versicolor", "setosa", "virginica"), "the classes are to be called .*, the model calls them "),
         (("w", "x", "y", "z"), SPECIES, "the card's features are .*, the model was fitted on "),
     ],
 )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from convert import cost, examination
+from convert.errors import Unconvertible
 from registry.manifest import Bound
 from research.__main__ import main
 from research.exactness import command, study, tables
@@ -127,6 +128,17 @@ def test_every_outcome_has_its_words(workshop: Path) -> None:
 def test_kinds_that_need_something_of_their_own(workshop: Path, kind: str) -> None:
     """Categories by number or by word, labels of another type, values above 0, few rows."""
     assert run(workshop, "--only", kind) == 0
+
+
+def test_a_kind_that_cannot_be_examined(workshop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is told as refused; the study goes on."""
+
+    def refuse(*_: object) -> None:
+        raise Unconvertible("there is no exact graph for this")
+
+    monkeypatch.setattr(study, "examine", refuse)
+    assert run(workshop, "--only", NAIVE) == 0
+    assert kept(workshop)[NAIVE].refused == "there is no exact graph for this"
 
 
 def told(workshop: Path, capsys: pytest.CaptureFixture[str], *arguments: str, rows: int = 200) -> str:

@@ -11,8 +11,8 @@ from sklearn.ensemble import AdaBoostClassifier, AdaBoostRegressor
 from convert.errors import Unconvertible
 from convert.graphs.ensemble import Ensemble
 from convert.graphs.families import trees
-from convert.graphs.families.committee import SINGLE_TREES, one_hot, upright
-from convert.graphs.families.links import exp
+from convert.graphs.families.committee import CLASSIFYING_TREES, REGRESSION_TREES, one_hot, upright
+from convert.graphs.families.links import softmax
 from convert.graphs.frame import beside
 from convert.graphs.registration import DOUBLED, EXACT, build_inside, place, register
 from convert.graphs.sums import chain, row_sum
@@ -26,19 +26,19 @@ def classifier(w: Writer, model: Any, x: Tensor) -> Classified:
         raise Unconvertible("AdaBoost of one class")
     weights = model.estimator_weights_[: len(model.estimators_)]
     members = list(zip(model.estimators_, weights, strict=True))
-    if all(type(part) in SINGLE_TREES for part, _ in members):
+    if all(type(part) in CLASSIFYING_TREES for part, _ in members):
         total = _trees(w, model, x, members)
     else:
         total = chain(w, [_vote(w, model, x, part, weight) for part, weight in members])
     mean = w.op("Div", total, w.constant(np.float64(model.estimator_weights_.sum()), "weights"))
     if classes > 2:
         halved = w.op("Div", mean, w.constant(np.float64(classes - 1), "others"))
-        return Classified(w.largest(mean), _softmax(w, halved, classes), mean)
+        return Classified(w.largest(mean), softmax(w, halved, classes, add=row_sum), mean)
     decision = w.op("Sub", w.columns(mean, [1]), w.columns(mean, [0]))
     label = w.cast(w.op("Greater", decision, w.constant(np.float64(0), "zero"), dtype=BOOL), INT64)
     both = w.concat(w.op("Neg", decision), decision)
     halved = w.op("Div", both, w.constant(np.float64(2), "two"))
-    return Classified(w.flat(label), _softmax(w, halved, 2), both)
+    return Classified(w.flat(label), softmax(w, halved, 2, add=row_sum), both)
 
 
 def _trees(w: Writer, model: Any, x: Tensor, members: list[tuple[Any, float]]) -> Tensor:
@@ -47,7 +47,7 @@ def _trees(w: Writer, model: Any, x: Tensor, members: list[tuple[Any, float]]) -
     ensemble = Ensemble(classes)
     for part, weight in members:
         tree = trees.read_tree(part.tree_)
-        chosen = np.searchsorted(model.classes_, part.classes_)[tree.values.argmax(axis=1)]
+        chosen = tree.values.argmax(axis=1)  # every member has seen every class
         values = np.full((len(chosen), classes), -1 / (classes - 1) * weight)
         values[np.arange(len(chosen)), chosen] = weight
         ensemble.add(replace(tree, values=values))
@@ -58,21 +58,12 @@ def _vote(w: Writer, model: Any, x: Tensor, part: Any, weight: float) -> Tensor:
     classes = len(model.classes_)
     built = build_inside(w, part, x)
     assert isinstance(built, Classified)
-    label = built.label
-    if len(part.classes_) != classes:
-        known = np.searchsorted(model.classes_, part.classes_).astype(np.int64)
-        label = w.op("Gather", w.constant(known, "classes"), label, axis=0)
-    flags = w.cast(one_hot(w, label, classes), BOOL)
+    flags = w.cast(one_hot(w, built.label, classes), BOOL)
     yes, no = (
         w.constant(np.float64(weight), "weight"),
         w.constant(np.float64(-1 / (classes - 1) * weight), "rest"),
     )
     return w.op("Where", flags, yes, no, dtype=DOUBLE)
-
-
-def _softmax(w: Writer, x: Tensor, classes: int) -> Tensor:
-    grown = exp(w, w.op("Sub", x, w.reduce("ReduceMax", x)))
-    return w.op("Div", grown, row_sum(w, grown, classes))
 
 
 def regressor(w: Writer, model: Any, x: Tensor) -> Tensor:
@@ -91,7 +82,7 @@ def regressor(w: Writer, model: Any, x: Tensor) -> Tensor:
 
 def _values(w: Writer, model: Any, x: Tensor) -> Tensor:
     """``(n, members)``."""
-    if all(type(part) in SINGLE_TREES for part in model.estimators_):
+    if all(type(part) in REGRESSION_TREES for part in model.estimators_):
         ensemble = Ensemble(len(model.estimators_))
         for target, part in enumerate(model.estimators_):
             ensemble.add(trees.read_tree(part.tree_), target)
@@ -100,7 +91,8 @@ def _values(w: Writer, model: Any, x: Tensor) -> Tensor:
     for number, part in enumerate(model.estimators_, 1):
         with place(f"estimator {number} of {len(model.estimators_)}"):
             built = build_inside(w, part, x)
-            assert isinstance(built, Tensor)
+            if isinstance(built, Classified):
+                raise Unconvertible(f"{type(part).__name__} is no regressor")
             parts.append(w.double(built))
     return beside(w, parts)
 

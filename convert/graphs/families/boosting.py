@@ -6,17 +6,16 @@ import math
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from convert.graphs.families.links import exp, logistic, total
+from convert.graphs.families import links
+from convert.graphs.families.links import exp, logistic
 from convert.graphs.registration import DOUBLED
+from convert.graphs.sums import left_to_right, row_sum
 from convert.graphs.writer import BOOL, INT64, Classified, Tensor, Writer
 from registry.manifest import Bound
 
 E_SHORT = 5.3181e-17
 """By so much of itself float64's e is less than the number it stands for."""
-LANES = 8
-"""Sums that numpy runs side by side."""
 MANY = 8
 """So many classes are many."""
 assert math.isclose(E_SHORT, 1.4456468917292502e-16 / math.e, rel_tol=1e-4)
@@ -49,31 +48,11 @@ def binary(
 
 
 def softmax(w: Writer, raw: Tensor, classes: int, in_lanes: bool = False) -> Tensor:
-    """``exp(x - max) / sum(exp(x - max))`` over the columns, added up first to last, or ``in_lanes``."""
-    powers = exponential(w, w.op("Sub", raw, w.reduce("ReduceMax", raw)))
-    parts, width = _lanes(w, powers, classes) if in_lanes and classes >= LANES else (powers, classes)
-    return w.op("Div", powers, total(w, parts, width))
+    """Over the columns, added up first to last, or as numpy adds, ``in_lanes``: next to a large number the
+    order is worth an ulp per column."""
+    return links.softmax(w, raw, classes, exponential, row_sum if in_lanes else left_to_right)
 
 
 def bound(model: Any) -> Bound:
     """Of a classifier: with many classes, the last bits of all their powers add up in one sum."""
     return DOUBLED if len(model.classes_) < MANY else Bound(ulp=8, absolute=DOUBLED.absolute)
-
-
-def _lanes(w: Writer, parts: Tensor, columns: int) -> tuple[Tensor, int]:
-    """What is left to be added, first to last, and how many columns that are.
-
-    numpy adds numbers that stand side by side in eight lanes, then these two by two, then the rest. Next to a
-    large number the order is worth an ulp per column. (Beyond 128 numbers it goes on to halve the row; that
-    is not followed.)
-    """
-    rest = columns % LANES
-    parts = _added(w, parts, np.append(np.arange(columns - rest) % LANES, LANES + np.arange(rest)))
-    for width in (LANES // 2, LANES // 4):
-        parts = _added(w, parts, np.append(np.arange(2 * width) // 2, width + np.arange(rest)))
-    return parts, LANES // 4 + rest
-
-
-def _added(w: Writer, parts: Tensor, places: NDArray[np.int64]) -> Tensor:
-    """Each column added to the one at its place, first to last."""
-    return w.op("MatMul", parts, w.constant(np.eye(places.max() + 1)[places], "places"))

@@ -11,16 +11,16 @@ from sklearn.calibration import CalibratedClassifierCV
 from convert.errors import Unconvertible
 from convert.graphs.ensemble import BELOW, Ensemble, Tree
 from convert.graphs.families.committee import scores_of
-from convert.graphs.families.links import exp
+from convert.graphs.families.links import exp, shares
 from convert.graphs.frame import Columns
-from convert.graphs.registration import build_inside, place, register
+from convert.graphs.registration import EXACT, build_inside, place, register
 from convert.graphs.sums import chain, row_sum
-from convert.graphs.writer import BOOL, DOUBLE, INT64, Classified, Tensor, Writer
+from convert.graphs.writer import DOUBLE, INT64, Classified, Tensor, Writer
 from registry.manifest import Bound
 
-CURVED = Bound(ulp=4, absolute=2.3e-16)
+CURVED = Bound(ulp=8, absolute=4.5e-16)
 """Behind ``exp``."""
-STRAIGHT = Bound()
+STRAIGHT = EXACT
 """Isotonic curves are straight between their points."""
 
 
@@ -46,15 +46,14 @@ def _fold(w: Writer, fold: Any, x: Columns) -> Tensor:
         rest = w.op("Sub", w.constant(np.float64(1), "one"), curves)
         shared = w.concat(rest, curves)
     else:
-        shared = _normalised(w, _placed(w, fold, curves), classes)
+        shared = shares(w, _placed(w, fold, curves), classes, row_sum)
     return w.op("Min", shared, w.constant(np.float64(1), "one"))
 
 
 def _scores(w: Writer, estimator: Any, x: Columns) -> Tensor:
     """One column per class, or the one of the second of two classes."""
     built = build_inside(w, estimator, x)
-    if not isinstance(built, Classified):
-        raise Unconvertible(f"{type(estimator).__name__} is no classifier")
+    assert isinstance(built, Classified)
     decides = hasattr(estimator, "decision_function")
     scores = w.double(scores_of(estimator, built) if decides else built.probabilities)
     return w.columns(scores, [1]) if len(estimator.classes_) == 2 else scores
@@ -70,14 +69,6 @@ def _placed(w: Writer, fold: Any, curves: Tensor) -> Tensor:
     places = np.zeros((len(where), len(fold.classes)))
     places[np.arange(len(where)), where] = 1
     return w.op("MatMul", curves, w.constant(places, "classes"))
-
-
-def _normalised(w: Writer, curves: Tensor, classes: int) -> Tensor:
-    """Divided by their sum; all alike where every curve says zero."""
-    total = row_sum(w, curves, classes)
-    none = w.op("Equal", total, w.constant(np.float64(0), "zero"), dtype=BOOL)
-    even = w.constant(np.float64(1 / classes), "even")
-    return w.op("Where", none, even, w.op("Div", curves, total), dtype=DOUBLE)
 
 
 def _sigmoid(w: Writer, scores: Tensor, calibrators: list[Any]) -> Tensor:

@@ -11,9 +11,12 @@ from typing import Any
 
 import numpy as np
 from sklearn.compose import ColumnTransformer
+from sklearn.feature_selection import SelectorMixin
 from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import KBinsDiscretizer, MaxAbsScaler, RobustScaler, StandardScaler
 
 from convert.errors import Unconvertible
+from convert.graphs.families import extreme
 from convert.graphs.frame import Columns, beside, doubles, flattened, frame, select
 from convert.graphs.registration import (
     BUILDERS,
@@ -24,20 +27,44 @@ from convert.graphs.registration import (
     register,
     transform_inside,
 )
-from convert.graphs.writer import STRING, Classified, Tensor, Writer
+from convert.graphs.writer import BOOL, DOUBLE, STRING, Classified, Tensor, Writer
 
 
 def pipeline(w: Writer, model: Any, x: Columns) -> Classified | Columns:
     """One step after the other."""
     last = len(model.steps)
+    sparse = False
     for number, (name, step) in enumerate(model.steps, 1):
         if _nothing(step):
             continue
         with place(f"step {name!r} ({number} of {last}) of the pipeline"):
             if number == last:
-                return compose_inside(w, step, x)
+                return compose_inside(w, step, _without_zeros(w, x) if sparse and _boosts(step) else x)
             x = transform_inside(w, step, x)
+            sparse = _is_sparse(step, sparse)
     return x
+
+
+def _boosts(step: Any) -> bool:
+    return isinstance(step, (*extreme.CLASSIFIERS, *extreme.REGRESSORS))
+
+
+def _is_sparse(step: Any, before: bool) -> bool:
+    """Whether a step hands on a sparse matrix; ``before``: whether it was given one."""
+    if isinstance(step, FeatureUnion):
+        return any(_is_sparse(part, before) for _, part in step.transformer_list)
+    if isinstance(step, KBinsDiscretizer):
+        return bool(step.encode == "onehot")
+    told = getattr(step, "sparse_output_", getattr(step, "sparse_output", None))
+    keeps = isinstance(step, (SelectorMixin, StandardScaler, MaxAbsScaler, RobustScaler))
+    return before and keeps if told is None else bool(told)
+
+
+def _without_zeros(w: Writer, x: Columns) -> Tensor:
+    """XGBoost takes what a sparse matrix does not store, its zeros, for missing."""
+    numbers = doubles(w, x)
+    zero, missing = w.constant(np.float64(0), "zero"), w.constant(np.float64(np.nan), "missing")
+    return w.op("Where", w.op("Equal", numbers, zero, dtype=BOOL), missing, numbers, dtype=DOUBLE)
 
 
 def column_transformer(w: Writer, model: Any, x: Columns) -> Columns:
@@ -60,12 +87,14 @@ def feature_union(w: Writer, model: Any, x: Columns) -> Columns:
         if isinstance(transformer, str) and transformer == "drop":
             continue
         with place(f"transformer {name!r} of the union"):
-            done = x if _nothing(transformer) else transform_inside(w, transformer, x)
+            done = transform_inside(w, transformer, x)
             parts.append((_weighted(w, done, weights.get(name)), (transformer, model.n_features_in_)))
     return _joined(w, parts)
 
 
 def _nothing(step: Any) -> bool:
+    if isinstance(step, Pipeline):
+        return all(_nothing(part) for _, part in step.steps)
     return step is None or (isinstance(step, str) and step == "passthrough")
 
 
@@ -112,10 +141,10 @@ def _joined(w: Writer, parts: list[tuple[Columns, tuple[Any, int]]]) -> Columns:
 def _width(estimator: Any) -> int:
     """Columns that a transformer gives."""
     if isinstance(estimator, Pipeline):
-        steps = [step for _, step in estimator.steps if not _nothing(step)]
-        return _width(steps[-1]) if steps else int(estimator.n_features_in_)
+        return _width([step for _, step in estimator.steps if not _nothing(step)][-1])
     if isinstance(estimator, FeatureUnion):
-        return sum(_width(part) for _, part in estimator.transformer_list if not isinstance(part, str))
+        kept = [part for _, part in estimator.transformer_list if not isinstance(part, str)]
+        return sum(int(estimator.n_features_in_) if _nothing(part) else _width(part) for part in kept)
     if isinstance(estimator, ColumnTransformer):
         return sum(
             len(indices) if _nothing(part) else _width(part) for _, part, indices in _assigned(estimator)

@@ -31,7 +31,8 @@ from convert.graphs.sums import LANES, chain
 from convert.graphs.writer import BOOL, DOUBLE, FLOAT, Classified, Tensor, Writer
 from registry.manifest import Bound
 
-SINGLE_TREES = (DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeClassifier, ExtraTreeRegressor)
+CLASSIFYING_TREES = (DecisionTreeClassifier, ExtraTreeClassifier)
+REGRESSION_TREES = (DecisionTreeRegressor, ExtraTreeRegressor)
 
 
 def one_hot(w: Writer, label: Tensor, classes: int) -> Tensor:
@@ -118,7 +119,7 @@ def _regressor(w: Writer, name: str, part: Any, x: Columns) -> Tensor:
 def bagging_classifier(w: Writer, model: Any, x: Columns) -> Classified:
     """Mean of the members' probabilities, or of their votes where they have none."""
     classes = len(model.classes_)
-    if all(type(part) in SINGLE_TREES for part in model.estimators_):
+    if all(type(part) in CLASSIFYING_TREES for part in model.estimators_):
         ensemble = Ensemble(classes)
         for part, features in zip(model.estimators_, model.estimators_features_, strict=True):
             ensemble.add(_moved(part, features, classes))
@@ -132,7 +133,7 @@ def bagging_classifier(w: Writer, model: Any, x: Columns) -> Classified:
 def bagging_regressor(w: Writer, model: Any, x: Columns) -> Tensor:
     """Mean of the members' values."""
     count = len(model.estimators_)
-    if all(type(part) in SINGLE_TREES for part in model.estimators_):
+    if all(type(part) in REGRESSION_TREES for part in model.estimators_):
         ensemble = Ensemble(1)
         for part, features in zip(model.estimators_, model.estimators_features_, strict=True):
             ensemble.add(_moved(part, features, None))
@@ -171,24 +172,31 @@ def _share(w: Writer, model: Any, number: int, x: Columns, classes: int) -> Tens
     given = w.double(built.probabilities) if hasattr(part, "predict_proba") else one_hot(w, built.label, own)
     if own == classes:
         return given
-    where = np.zeros((own, classes))
-    where[np.arange(own), part.classes_] = 1
-    return w.op("MatMul", given, w.constant(where, "classes"))
+    return _moved_columns(w, given, part.classes_, classes)
+
+
+def _moved_columns(w: Writer, given: Tensor, places: Any, classes: int) -> Tensor:
+    """Columns at their places among ``classes``, zeros at the others.
+
+    No product: onnxruntime 1.26 to 1.31 draws a division in front of it into it, as a factor in float32.
+    """
+    behind = w.constant(np.array([0, 0, 0, 1], np.int64), "behind")
+    source = np.full(classes, len(places))  # the column of zeros
+    source[places] = np.arange(len(places))
+    return w.columns(w.op("Pad", given, behind), source)
 
 
 def stacking_classifier(w: Writer, model: Any, x: Columns) -> Classified:
     """The last estimator reads what the others answer."""
     built = _stacked(w, model, x, len(model.classes_))
-    if not isinstance(built, Classified):
-        raise Unconvertible("the final estimator is no classifier")
+    assert isinstance(built, Classified)
     return built
 
 
 def stacking_regressor(w: Writer, model: Any, x: Columns) -> Tensor:
     """The same for values."""
     built = _stacked(w, model, x, 0)
-    if isinstance(built, Classified):
-        raise Unconvertible("the final estimator is no regressor")
+    assert isinstance(built, Tensor)
     return built
 
 

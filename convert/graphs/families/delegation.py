@@ -35,7 +35,15 @@ from convert.errors import Unconvertible
 from convert.graphs.families import derived
 from convert.graphs.families.committee import scores_of
 from convert.graphs.frame import Columns
-from convert.graphs.registration import EXACT, build_inside, compose_inside, dtype_of, place, register
+from convert.graphs.registration import (
+    BUILDERS,
+    EXACT,
+    build_inside,
+    compose_inside,
+    dtype_of,
+    place,
+    register,
+)
 from convert.graphs.writer import BOOL, DOUBLE, FLOAT, INT64, Classified, Tensor, Writer
 from registry.manifest import Bound
 
@@ -45,8 +53,6 @@ SEVERAL = (ClassifierChain, MultiOutputClassifier, MultiOutputRegressor, Regress
 
 def search(w: Writer, model: Any, x: Columns) -> Classified | Columns:
     """The best estimator that was found."""
-    if not hasattr(model, "best_estimator_"):
-        raise Unconvertible("a search that kept no best estimator (refit=False)")
     return compose_inside(w, model.best_estimator_, x)
 
 
@@ -145,11 +151,26 @@ def _handed(attribute: str) -> Any:
     return lambda model: dtype_of(getattr(model, attribute))
 
 
+def _width_of(attribute: str) -> Any:
+    def width(model: Any) -> int:
+        inner = getattr(model, attribute)
+        return BUILDERS[type(inner)].width(inner)
+
+    return width
+
+
 for kind in SEARCHES:
-    register(kind, search, EXACT, dtype=_handed("best_estimator_"), mixed=True)
+    register(
+        kind,
+        search,
+        EXACT,
+        dtype=_handed("best_estimator_"),
+        width=_width_of("best_estimator_"),
+        mixed=True,
+    )
 for kind in SEVERAL:
     register(kind, several, EXACT, mixed=True, width=lambda model: 1)
-register(FrozenEstimator, frozen, EXACT, dtype=_handed("estimator"), mixed=True)
+register(FrozenEstimator, frozen, EXACT, dtype=_handed("estimator"), width=_width_of("estimator"), mixed=True)
 register(FixedThresholdClassifier, threshold, EXACT, dtype=_handed("estimator_"), mixed=True)
 register(TunedThresholdClassifierCV, threshold, EXACT, dtype=_handed("estimator_"), mixed=True)
 register(TransformedTargetRegressor, transformed_target, _target_bound, dtype=_target_dtype, mixed=True)

@@ -31,15 +31,18 @@ def run(
     x: Columns,
     names: Any,
     width: int,
+    blind: bool = False,
 ) -> tuple[Columns, set[str]]:
     """The nodes of any function of one matrix or DataFrame, and the operations that are not exact.
+
+    ``blind``: ``x`` stands for columns of any dtype, and the nodes are thrown away.
 
     Raises:
         Unconvertible: it cannot be followed.
     """
     if function is None:
         return x, set()
-    trace = Trace(w)
+    trace = Trace(w, blind)
     name = getattr(function, "__name__", type(function).__name__)
     if names is not None:
         given: Any = follow(name, lambda: TracedFrame.of(trace, x, list(names)))
@@ -54,14 +57,17 @@ def run(
     return made.tensor, trace.inexact
 
 
-def _followed(w: Writer, model: Any, x: Columns) -> tuple[Columns, set[str]]:
-    names = None if model.validate else getattr(model, "feature_names_in_", None)
+def _followed(w: Writer, model: Any, x: Columns, blind: bool = False) -> tuple[Columns, set[str]]:
+    names = _names(model)
     width = getattr(model, "n_features_in_", None)
-    if model.func is None:
-        return x, set()
     if width is None:
         raise Unconvertible("this FunctionTransformer is not fitted; fit the pipeline with it")
-    return run(w, model.func, model.kw_args, x, names, int(width))
+    return run(w, model.func, model.kw_args, x, names, int(width), blind)
+
+
+def _names(model: Any) -> Any:
+    """Of the DataFrame that the function is given; None: it is given an array."""
+    return None if model.validate else getattr(model, "feature_names_in_", None)
 
 
 class _Nowhere:
@@ -82,16 +88,23 @@ def bound_of(model: Any) -> Bound:
     """Exact, unless one of the operations is not."""
     nowhere = _Nowhere()
     try:
-        _, inexact = _followed(Writer(nowhere, nowhere, ""), model, Tensor("x", DOUBLE))
-    except Unconvertible:  # it compares strings, which these numbers are not: nothing that rounds
+        _, inexact = _followed(Writer(nowhere, nowhere, ""), model, Tensor("x", DOUBLE), blind=True)
+    except Unconvertible:  # the builder says the same, with the place
         return EXACT
     return ROUNDED if inexact else EXACT
 
 
 def _width(model: Any) -> int:
     """Asked of the function itself, with a row of ones; needed behind strings only."""
-    made = model.func(np.ones((1, model.n_features_in_))) if model.func else None
-    return int(model.n_features_in_) if made is None else int(np.shape(made)[1])
+    if model.func is None:
+        return int(model.n_features_in_)
+    row: Any = np.ones((1, model.n_features_in_))
+    if _names(model) is not None:
+        import pandas
+
+        row = pandas.DataFrame(row, columns=list(_names(model)))
+    with np.errstate(all="ignore"):
+        return int(np.shape(model.func(row, **(model.kw_args or {})))[1])
 
 
 register(FunctionTransformer, function_transformer, bound_of, width=_width, mixed=True)

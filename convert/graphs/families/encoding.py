@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, TargetEncoder
 
 from convert.errors import Unconvertible
-from convert.graphs.frame import Columns, flattened, frame, select
+from convert.graphs.frame import Columns, select
 from convert.graphs.registration import EXACT, register
 from convert.graphs.writer import BOOL, DOUBLE, FLOAT, INT64, STRING, Tensor, Writer
 
@@ -93,7 +93,7 @@ def _flags(w: Writer, x: Columns, tables: list[Table], used: NDArray[np.int64]) 
         chosen = np.flatnonzero(np.isin(owner, group))
         if not len(chosen):
             continue
-        given = _matrix(w, select(w, x, group, len(tables)))
+        given = _matrix(select(w, x, group, len(tables)))
         values = np.concatenate([table.categories for table in tables if table.strings == (group is strings)])
         local = np.isin(np.repeat(np.arange(len(tables)), [len(t.categories) for t in tables]), group)
         values = values[np.searchsorted(np.flatnonzero(local), used[chosen])]
@@ -105,11 +105,10 @@ def _flags(w: Writer, x: Columns, tables: list[Table], used: NDArray[np.int64]) 
     return flags if order == sorted(order) else w.columns(flags, np.argsort(order))
 
 
-def _matrix(w: Writer, x: Columns) -> Tensor:
-    found = flattened(w, frame(x, 1).parts) if not isinstance(x, Tensor) else x
-    if not isinstance(found, Tensor):
+def _matrix(x: Columns) -> Tensor:
+    if not isinstance(x, Tensor):
         raise Unconvertible("a feature of numbers was encoded as strings, or the other way round")
-    return found
+    return x
 
 
 def _equal_numbers(w: Writer, x: Tensor, values: NDArray[Any], features: NDArray[np.int64]) -> Tensor:

@@ -18,9 +18,9 @@ from xgboost import XGBClassifier, XGBRegressor, XGBRFClassifier, XGBRFRegressor
 
 from convert.errors import Unconvertible
 from convert.graphs.ensemble import BELOW, Ensemble, Tree
-from convert.graphs.families import links
 from convert.graphs.families.booster import LEFT, MISSING, RIGHT, Membership, Read, Singles, read
 from convert.graphs.registration import SINGLE, register
+from convert.graphs.sums import left_to_right
 from convert.graphs.writer import BOOL, FLOAT, Classified, Tensor, Writer
 from registry.manifest import Bound
 
@@ -198,7 +198,7 @@ def _softmax(w: Writer, margins: Tensor, classes: int) -> Tensor:
     probabilities are equal, and so the label. An operator for all of it would round less.
     """
     exps = _exp(w, w.op("Sub", margins, w.reduce("ReduceMax", margins)))
-    total = w.single(links.total(w, w.double(exps), classes))
+    total = w.single(left_to_right(w, w.double(exps), classes))
     return w.op("Div", exps, total)
 
 

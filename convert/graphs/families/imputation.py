@@ -34,8 +34,6 @@ def imputer(w: Writer, model: Any, x: Columns) -> Tensor:
 
 def indicator(w: Writer, model: Any, x: Tensor) -> Tensor:
     """1 where a value is missing, for the features that could miss one."""
-    if x.dtype == STRING:
-        raise Unconvertible("flags for missing strings; a string that is served is never missing")
     features = np.asarray(model.features_, np.int64)
     return w.double(_missing(w, w.columns(w.double(x), features), model.missing_values))
 
@@ -55,7 +53,7 @@ def _kept(model: Any, statistics: Any) -> Any:
     """Columns that had a value in training; the others are dropped, unless they are kept on purpose."""
     if model.keep_empty_features:
         return np.arange(len(statistics))
-    return np.flatnonzero(~np.isnan(statistics))
+    return np.flatnonzero([not _is_missing(one) for one in statistics])
 
 
 def _row(w: Writer, statistics: Any) -> Tensor:
@@ -66,6 +64,9 @@ def _strings(w: Writer, model: Any, x: Tensor) -> Tensor:
     """Strings can be told from each other by their place in a list only: the marker gets number 1."""
     if model.add_indicator:
         raise Unconvertible("flags for missing strings; a string that is served is never missing")
+    kept = _kept(model, model.statistics_)
+    if len(kept) < len(model.statistics_):
+        x = w.columns(x, kept)
     if _is_missing(model.missing_values):
         return x
     marked = w.ml(
@@ -76,16 +77,13 @@ def _strings(w: Writer, model: Any, x: Tensor) -> Tensor:
         values_int64s=[1],
         default_int64=0,
     )
-    fill = w.constant(np.array([str(one) for one in model.statistics_], object), "statistics")
+    fill = w.constant(np.array([str(one) for one in model.statistics_[kept]], object), "statistics")
     replaced = w.op("Where", w.cast(marked, BOOL), fill, x)
     return Tensor(replaced.name, STRING)
 
 
 def _width(model: Any) -> int:
-    statistics = model.statistics_
-    if statistics.dtype.kind in "OUS" and not all(isinstance(one, float | int) for one in statistics):
-        return len(statistics)
-    kept = len(_kept(model, np.array(statistics, np.float64)))
+    kept = len(_kept(model, model.statistics_))
     return kept + (len(model.indicator_.features_) if model.add_indicator else 0)
 
 

@@ -20,8 +20,9 @@ from sklearn.svm import LinearSVC, LinearSVR
 
 from convert.errors import Unconvertible
 from convert.graphs.families.habits import no_sigmoid_is_divided
-from convert.graphs.families.links import exp, gemm, logistic, shares, softmax, total
+from convert.graphs.families.links import exp, gemm, logistic, shares, softmax
 from convert.graphs.registration import EXACT, NUMERIC, build_inside, register
+from convert.graphs.sums import left_to_right
 from convert.graphs.writer import INT64, Classified, Tensor, Writer
 
 Matrix = NDArray[np.float64]
@@ -79,11 +80,8 @@ def regressor(w: Writer, model: Any, x: Tensor) -> Tensor:
 
 def linked(w: Writer, model: Any, x: Tensor) -> Tensor:
     """A generalised linear model: the inverse of its link, identity or logarithm, of the sum."""
-    link = type(model._base_loss.link).__name__
-    if link not in ("IdentityLink", "LogLink"):
-        raise Unconvertible(f"{type(model).__name__}: there is no exact graph for the link {link}")
     value = regressor(w, model, x)
-    return exp(w, value) if link == "LogLink" else value
+    return exp(w, value) if type(model._base_loss.link).__name__ == "LogLink" else value
 
 
 def ransac(w: Writer, model: Any, x: Tensor) -> Classified | Tensor:
@@ -127,9 +125,9 @@ def sigmoids(w: Writer, model: Any, x: Tensor) -> Classified:
 
 
 def _normalised(w: Writer, parts: Tensor, classes: int) -> Tensor:
-    """Divided by their sum, as the installed version does it (``LinearClassifierMixin._predict_proba_lr``)."""
+    """Divided by their sum, as the installed version does it."""
     if no_sigmoid_is_divided():
-        return w.op("Div", parts, total(w, parts, classes))
+        return w.op("Div", parts, left_to_right(w, parts, classes))
     return shares(w, parts, classes)
 
 
@@ -198,8 +196,6 @@ def _scores(w: Writer, model: Any, x: Tensor, sign: int = 1) -> Tensor:
         )
     if classes == 2:
         weights, intercepts = np.vstack([-weights, weights]), np.concatenate([-intercepts, intercepts])
-    if len(weights) != classes:
-        raise Unconvertible(f"{type(model).__name__}: {len(weights)} rows of coefficients, {classes} classes")
     return gemm(w, x, sign * weights.T, sign * intercepts)
 
 

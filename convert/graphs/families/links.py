@@ -11,14 +11,19 @@ Measured with onnxruntime 1.32, in batches of 1, 2, 3, 5, 7, 8, 64, 999 and 1,00
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from convert.graphs.sums import left_to_right
 from convert.graphs.writer import BOOL, Tensor, Writer
 
 Matrix = NDArray[np.float64]
+Power = Callable[[Writer, Tensor], Tensor]
+Add = Callable[[Writer, Tensor, int], Tensor]
+"""Sum over so many columns, ``(n, 1)``."""
 PAIRS = 8
 """A width that is a multiple of this leaves no odd number at the end, whatever a vector holds."""
 
@@ -44,20 +49,16 @@ def logistic(w: Writer, negative: Tensor) -> Tensor:
     return w.op("Reciprocal", w.op("Add", exp(w, negative), w.constant(np.float64(1), "one")))
 
 
-def total(w: Writer, parts: Tensor, columns: int) -> Tensor:
-    """Sum over the columns, ``(n, 1)``, first to last."""
-    return w.op("MatMul", parts, w.constant(np.ones((columns, 1)), "ones"))
-
-
-def softmax(w: Writer, scores: Tensor, classes: int) -> Tensor:
+def softmax(w: Writer, scores: Tensor, classes: int, power: Power = exp, add: Add = left_to_right) -> Tensor:
     """``exp(x - max) / sum(exp(x - max))`` over the columns (``sklearn.utils.extmath.softmax``)."""
-    powers = exp(w, w.op("Sub", scores, w.reduce("ReduceMax", scores)))
-    return w.op("Div", powers, total(w, powers, classes))
+    powers = power(w, w.op("Sub", scores, w.reduce("ReduceMax", scores)))
+    return w.op("Div", powers, add(w, powers, classes))
 
 
-def shares(w: Writer, parts: Tensor, classes: int) -> Tensor:
-    """``parts / sum(parts)`` over the columns, and equal shares where the sum is 0."""
-    whole = total(w, parts, classes)
+def shares(w: Writer, parts: Tensor, classes: int, add: Add = left_to_right) -> Tensor:
+    """``parts / sum(parts)`` over the columns, and equal shares where the sum is 0
+    (``LinearClassifierMixin._predict_proba_lr``)."""
+    whole = add(w, parts, classes)
     nothing = w.op("Equal", whole, w.constant(np.float64(0), "zero"), dtype=BOOL)
     equal = w.constant(np.float64(1 / classes), "equal")
     return w.op("Where", nothing, equal, w.op("Div", parts, whole), dtype=parts.dtype)

@@ -23,8 +23,9 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
 from convert.errors import Unconvertible
 from convert.graphs.families.distances import direct
-from convert.graphs.families.links import Matrix, total
+from convert.graphs.families.links import Matrix
 from convert.graphs.registration import NUMERIC, register
+from convert.graphs.sums import left_to_right
 from convert.graphs.writer import BOOL, DOUBLE, INT64, OPSET, Classified, Tensor, Writer
 from registry.manifest import Bound
 
@@ -45,7 +46,7 @@ def classifier(w: Writer, model: Any, x: Tensor) -> Classified:
     marks = np.eye(classes)[np.asarray(model._y).ravel()[_order(model)]]
     weighted = _weighted(w, model, x, marks)  # (n, k, classes)
     votes = w.reduce("ReduceSum", weighted, keepdims=0)
-    return Classified(w.largest(votes), w.op("Div", votes, total(w, votes, classes)))
+    return Classified(w.largest(votes), w.op("Div", votes, left_to_right(w, votes, classes)))
 
 
 def regressor(w: Writer, model: Any, x: Tensor) -> Tensor:

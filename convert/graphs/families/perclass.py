@@ -11,7 +11,7 @@ from sklearn.multiclass import OneVsOneClassifier, OneVsRestClassifier
 from convert.errors import Unconvertible
 from convert.graphs.families.committee import scores_of
 from convert.graphs.families.habits import equals_go_to_the_last, nothing_is_divided
-from convert.graphs.frame import Columns, select
+from convert.graphs.frame import Columns
 from convert.graphs.registration import DOUBLED, EXACT, build_inside, place, register
 from convert.graphs.sums import LANES, left_to_right
 from convert.graphs.writer import BOOL, DOUBLE, INT64, Classified, Tensor, Writer
@@ -58,10 +58,7 @@ def one_vs_one(w: Writer, model: Any, x: Columns) -> Classified:
     wins, sure = [], []
     for number, part in enumerate(model.estimators_):
         with place(f"model {number + 1} of {len(model.estimators_)}"):
-            given = x
-            if model.pairwise_indices_ is not None:
-                given = select(w, x, model.pairwise_indices_[number].tolist(), model.n_features_in_)
-            built, confidence = _answer(w, part, given)
+            built, confidence = _answer(w, part, x)
             wins.append(w.double(w.op("Unsqueeze", built.label, w.constant(np.array([1]), "axis"))))
             sure.append(confidence)
     won, lost, against = (np.zeros((len(pairs), classes)) for _ in range(3))

@@ -19,9 +19,11 @@ METHODS = ("clip", "sum", "mean", "max", "min", "round", "fillna", "isna", "notn
 class Trace:
     """One run of one function."""
 
-    def __init__(self, writer: Writer) -> None:
-        """``writer`` takes the nodes."""
+    def __init__(self, writer: Writer, blind: bool = False) -> None:
+        """``writer`` takes the nodes; ``blind``: they are asked for only to see what is done."""
         self.writer = writer
+        self.blind = blind
+        """Nobody has said which columns are strings: those that are compared with strings."""
         self.inexact: set[str] = set()
         """Operations that onnxruntime rounds otherwise than numpy."""
 
@@ -163,7 +165,8 @@ def apply(trace: Trace, name: str, inputs: Sequence[Any]) -> Traced:
     """One element by element operation of numpy."""
     if name not in UFUNCS:
         raise Unfollowed(f"np.{name}")
-    if any(isinstance(one, Traced) and one.tensor.dtype == STRING for one in inputs):
+    strings = any(isinstance(one, Traced) and one.tensor.dtype == STRING for one in inputs)
+    if strings or (trace.blind and isinstance(inputs[-1], str)):
         if name in ("equal", "not_equal") and isinstance(inputs[1], str):
             flags: Traced = FUNCTIONS["isin"](inputs[0], [inputs[1]], invert=name == "not_equal")
             return flags
@@ -219,5 +222,7 @@ def chosen(array: Traced, key: Any) -> Traced:
     if key[1] is None or isinstance(key[1], Traced):
         raise Unfollowed("columns that depend on the data")
     picked = np.arange(array.width)[key[1]]
+    if picked.ndim > 1:
+        raise Unfollowed("an array of three dimensions")
     tensor = array.trace.writer.columns(array.tensor, np.atleast_1d(picked))
     return Traced(array.trace, tensor, None if picked.ndim == 0 else len(picked))

@@ -58,6 +58,13 @@ def _floating(*operands: Operand) -> np.dtype[Any]:
     return dtype if dtype.kind == "f" else np.dtype(np.float64)
 
 
+def _wide(*operands: Operand) -> np.dtype[Any]:
+    """The same, refusing what numpy would compute in float16."""
+    if promoted(*operands) == np.bool_:
+        raise Unfollowed("arithmetic of flags; use .astype(float)")
+    return _floating(*operands)
+
+
 def _arithmetic(kind: str) -> Operation:
     def build(w: Writer, a: Operand, b: Operand) -> Tensor:
         dtype = promoted(a, b)
@@ -70,7 +77,7 @@ def _arithmetic(kind: str) -> Operation:
 
 def _floats(kind: str) -> Operation:
     def build(w: Writer, *operands: Operand) -> Tensor:
-        dtype = _floating(*operands)
+        dtype = _wide(*operands)
         return w.op(kind, *[tensor_of(w, operand, dtype) for operand in operands])
 
     return build
@@ -115,6 +122,8 @@ def _unary(kind: str) -> Operation:
 
 
 def _reciprocal(w: Writer, a: Operand) -> Tensor:
+    if promoted(a).kind != "f":
+        raise Unfollowed("the reciprocal of whole numbers, which is a whole number; use 1 / X")
     return _floats("Div")(w, Operand(None, 1.0, 1.0), a)
 
 
@@ -157,7 +166,7 @@ def _exp2(w: Writer, a: Operand) -> Tensor:
 
 def _log1p(w: Writer, a: Operand) -> Tensor:
     """``log(u) * x / (u - 1)`` with ``u = 1 + x`` loses nothing near 0 (W. Kahan)."""
-    x = tensor_of(w, a, _floating(a))
+    x = tensor_of(w, a, _wide(a))
     one = w.constant(np.ones((), NUMPY[x.dtype]), "one")
     u = w.op("Add", x, one)
     minus = w.op("Sub", u, one)
@@ -169,7 +178,7 @@ def _log1p(w: Writer, a: Operand) -> Tensor:
 
 def _expm1(w: Writer, a: Operand) -> Tensor:
     """``(u - 1) * x / log(u)`` with ``u = exp(x)``, for the same reason; far from 0 ``u - 1`` itself."""
-    x = tensor_of(w, a, _floating(a))
+    x = tensor_of(w, a, _wide(a))
     one = w.constant(np.ones((), NUMPY[x.dtype]), "one")
     u = w.op("Exp", x)
     minus = w.op("Sub", u, one)

@@ -24,8 +24,6 @@ def follow(name: str, run: Callable[[], Any]) -> Any:
             return run()
     except Unfollowed as error:
         raise Unconvertible(f"the function {name!r} cannot be followed: {error}") from error
-    except Unconvertible:
-        raise
     except Exception as error:  # whatever a user's function may raise
         reason = f"{type(error).__name__}: {error}".split("\n")[0][:150]
         raise Unconvertible(f"the function {name!r} cannot be followed: {reason}") from error

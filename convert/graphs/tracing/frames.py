@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
-from convert.graphs.frame import Columns, Part, flattened, frame, select
-from convert.graphs.tracing.arrays import FUNCTIONS, Trace, Traced, apply
+from convert.graphs.frame import Columns, Part, flattened, select
+from convert.graphs.tracing.arrays import Trace, Traced, apply
 from convert.graphs.tracing.elementwise import Unfollowed
+from convert.graphs.tracing.functions import filled
 from convert.graphs.writer import Tensor
 
 
@@ -33,8 +34,7 @@ class TracedFrame:
         parts = [Part(column.tensor, 1) for column in self._columns.values()]
         if not parts:
             raise Unfollowed("dropping every column")
-        joined = flattened(self.trace.writer, parts)
-        return joined if isinstance(joined, Tensor) else frame(joined, len(parts))
+        return flattened(self.trace.writer, parts)
 
     @property
     def columns(self) -> list[str]:
@@ -58,7 +58,7 @@ class TracedFrame:
             return self._columns[key]
         if isinstance(key, Traced):
             raise Unfollowed("choosing rows")
-        return TracedFrame(self.trace, {name: self._columns[name] for name in key})
+        return TracedFrame(self.trace, _named((name, self._columns[name]) for name in key))
 
     def __setitem__(self, key: str, value: Any) -> None:
         self._columns[key] = self._column(value)
@@ -108,13 +108,21 @@ class TracedFrame:
 
     def rename(self, *, columns: dict[str, str]) -> TracedFrame:
         """Under other names."""
-        return TracedFrame(self.trace, {columns.get(n, n): one for n, one in self._columns.items()})
+        return TracedFrame(self.trace, _named((columns.get(n, n), one) for n, one in self._columns.items()))
 
     def _column(self, value: Any) -> Traced:
         if isinstance(value, Traced):
             return value.reshape(-1)
         if isinstance(value, bool | int | float):
             like = next(iter(self._columns.values()))
-            filled: Traced = FUNCTIONS["full_like"](like, value)
-            return filled
+            return filled(like, value)
         raise Unfollowed("a column that is neither computed from the data nor one number")
+
+
+def _named(columns: Iterable[tuple[str, Traced]]) -> dict[str, Traced]:
+    found: dict[str, Traced] = {}
+    for name, column in columns:
+        if name in found:
+            raise Unfollowed(f"two columns of the name {name!r}")
+        found[name] = column
+    return found

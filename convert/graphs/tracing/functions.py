@@ -80,9 +80,6 @@ def concatenate(arrays: Sequence[Any], axis: int | None = 0, **options: Any) -> 
     return _beside(list(arrays))
 
 
-FUNCTIONS["concat"] = concatenate
-
-
 @_known
 def stack(arrays: Sequence[Any], axis: int = 0, **options: Any) -> Traced:
     """Columns side by side."""
@@ -94,6 +91,8 @@ def stack(arrays: Sequence[Any], axis: int = 0, **options: Any) -> Traced:
 @_known
 def nan_to_num(array: Traced, copy: bool = True, nan: float = 0.0, **options: Any) -> Traced:
     """Another number for NaN, and the largest ones for the infinities."""
+    if not copy:
+        raise Unfollowed("np.nan_to_num in place (copy=False)")
     largest = float(np.finfo(array.dtype).max)
     high, low = options.get("posinf"), options.get("neginf")
     found = fillna(array, nan)
@@ -143,10 +142,13 @@ FUNCTIONS["around"] = FUNCTIONS["round"]
 
 @_known
 def isin(array: Traced, values: Any, invert: bool = False, **options: Any) -> Traced:
-    """Whether a number or a string is one of those."""
+    """Whether a number or a string is one of those; a number is no string that looks like it."""
     w, known = array.trace.writer, list(values)
-    if array.tensor.dtype == STRING:
-        keys = sorted({str(one) for one in known})
+    texts = [one for one in known if isinstance(one, str)]
+    if array.tensor.dtype == STRING or (array.trace.blind and texts):
+        if not texts:
+            raise Unfollowed("looking for anything but strings among strings")
+        keys = sorted(set(texts))
         found = w.ml(
             "LabelEncoder",
             array.tensor,
@@ -157,26 +159,29 @@ def isin(array: Traced, values: Any, invert: bool = False, **options: Any) -> Tr
         )
         flags = Traced(array.trace, w.cast(found, BOOL), array.width)
     else:
-        same = [apply(array.trace, "equal", (array, float(one))) for one in known]
+        if any(one != one for one in known):
+            raise Unfollowed("looking for NaN among numbers, which numpy never finds and pandas does")
+        same = [apply(array.trace, "equal", (array, np.float64(one))) for one in known]
         flags = reduce(lambda a, b: apply(array.trace, "logical_or", (a, b)), same)
     return apply(array.trace, "logical_not", (flags,)) if invert else flags
 
 
 @_known
 def digitize(array: Traced, bins: Any, right: bool = False) -> Traced:
-    """Number of the bin; edges rising."""
+    """Number of the bin; edges rising; NaN is beyond them all."""
     edges = np.asarray(bins, np.float64)
     if edges.ndim != 1 or (np.diff(edges) < 0).any():
         raise Unfollowed("np.digitize with edges that do not rise")
-    reached = [
-        apply(array.trace, "greater" if right else "greater_equal", (array, edge)) for edge in edges.tolist()
-    ]
-    return reduce(lambda a, b: a + b, [one.astype(np.int64) for one in reached])
+    below = [apply(array.trace, "less_equal" if right else "less", (array, edge)) for edge in edges]
+    found: Traced = reduce(lambda a, b: a + b, [(~one).astype(np.int64) for one in below])
+    return found
 
 
 @_known
 def sum_(array: Traced, axis: int | None = None, **options: Any) -> Traced:
-    """Over the columns, from left to right."""
+    """Over the columns, from left to right; flags are counted."""
+    if array.tensor.dtype == BOOL:
+        array = array.astype(np.int64)
     columns = _columns(array, axis, options, "sum")
     if len(columns) >= SEQUENTIAL:
         array.trace.inexact.add("sum")
@@ -233,9 +238,7 @@ def full_like(array: Traced, value: Any, **options: Any) -> Traced:
     """The same number in every row, whatever the data is."""
     if any(one is not None for one in options.values()):
         raise Unfollowed(f"np.full_like with {', '.join(options)}")
-    missing = apply(array.trace, "isnan", (array,))
-    constant = np.asarray(value, array.dtype)
-    return where(missing, constant, constant)
+    return filled(array, np.asarray(value, array.dtype))
 
 
 @_known
@@ -277,6 +280,15 @@ class Beside:
 
 
 NUMPYS_OWN: Any = np.c_
+
+
+def filled(like: Traced, value: Any) -> Traced:
+    """The same number in its own dtype, as often as there are rows."""
+    constant = np.asarray(value)
+    text = like.tensor.dtype == STRING
+    flags = isin(like, [""]) if text else isna(like)
+    found: Traced = where(flags, constant, constant)
+    return found
 
 
 def _extreme(array: Traced, axis: int | None, options: dict[str, Any], name: str) -> Traced:

@@ -90,8 +90,8 @@ def test_ties(iris: Any, make_card: MakeCard, ask: Ask) -> None:
 def test_what_the_trained_model_refuses(iris: Any, make_card: MakeCard, ask: Ask) -> None:
     """Rows without an answer are nothing to compare, though the card allows them."""
     line = LinearRegression().fit(iris.X, iris.y)
-    asked = ask(line, make_card(4, 0, "float64", may_be_missing=True, maximum=9.0).signature, iris.X)
-    assert {"missing", "infinite", "ties"}.isdisjoint(asked)
+    asked = ask(line, make_card(4, 0, "float64", maximum=9.0).signature, iris.X)
+    assert {"infinite", "ties"}.isdisjoint(asked)
     assert all(np.isfinite(part.rows).all() for part in asked.values())
 
 

@@ -259,6 +259,8 @@ def column(shape: list[int | None], kind: int = FLOAT) -> list[tuple[str, int, l
 
 OUT = [("out", FLOAT, [None, 2])]
 FLAT = helper.make_node("ArgMax", ["input"], ["label"], axis=0, keepdims=0)
+OTHER = helper.make_node("Identity", ["input"], ["more"])
+NOTHING_IN = helper.make_node("Constant", [], ["label"], value_ints=[1])
 
 
 @pytest.mark.parametrize(
@@ -275,6 +277,11 @@ FLAT = helper.make_node("ArgMax", ["input"], ["label"], axis=0, keepdims=0)
         (model([ARGMAX], column([None, 2], TensorProto.FLOAT16), LABEL), "the input 'input' is no tensor"),
         (model([ARGMAX], column([None, 5]), LABEL), "has 2 feature columns .*, the model takes 5"),
         (model([ARGMAX, SAME], IN, [*OUT, *LABEL]), "the graph gives float32 and int64; expected a label"),
+        (
+            model([ARGMAX, SAME, OTHER], IN, [*LABEL, *OUT, ("more", FLOAT, [None, 2])]),
+            "the graph has 3 outputs",
+        ),
+        (model([NOTHING_IN], [], LABEL), "the graph has no input"),
         (
             model([FLAT], IN, [("label", INT64, [None])]),
             "the graph gives 2 labels and numbers of .* to 3 rows",
@@ -305,6 +312,10 @@ def test_class_names_that_do_not_fit(foreign: Any, tmp_path: Path) -> None:
     [
         (["x", "y", "z", "probability_0"], r"expected the columns probability_0, probability_1, or none"),
         (["x", "y", "z", "w"], r"has 3 feature columns \(x, y, z\) beside the answers \(w\)"),
+        (
+            ["probability_0", "probability_1", "probability_2", "probability_3"],
+            "has no column of answers; an",
+        ),
     ],
 )
 def test_tables_that_do_not_fit(header: list[str], reason: str, tmp_path: Path) -> None:
@@ -312,3 +323,82 @@ def test_tables_that_do_not_fit(header: list[str], reason: str, tmp_path: Path) 
     content = model([ARGMAX, SAME], IN, LABEL + OUT)
     with pytest.raises(SourceError, match=reason):
         read_onnx(content, write(tmp_path, header, [1, 3], [5, 1], [1, 0], [1, 0]))
+
+
+def test_answers_that_the_graph_cannot_have_given(tmp_path: Path) -> None:
+    """Labels that are no integers, and probabilities of a model that gives none."""
+    content = model([ARGMAX], IN, LABEL)
+    with pytest.raises(SourceError, match=r"column 'z' says 0.5; the model's labels are integers"):
+        read_onnx(content, write(tmp_path, ["x", "y", "z"], [1, 3], [5, 1], [0, 0.5]))
+    table = write(
+        tmp_path, ["x", "y", "z", "probability_0", "probability_1"], [1, 3], [5, 1], [1, 0], [0, 1], [1, 0]
+    )
+    with pytest.raises(SourceError, match="has a column 'probability_0', but the model gives labels only"):
+        read_onnx(content, table)
+
+
+def test_a_graph_that_fails_on_the_rows(tmp_path: Path) -> None:
+    """It is told that it does not answer, not how onnxruntime puts it."""
+    wrong = numpy_helper.from_array(np.array([7, 3]), "wrong")
+    nodes = [helper.make_node("Reshape", ["input", "wrong"], ["moved"]),
+             helper.make_node("ArgMax", ["moved"], ["label"], axis=1, keepdims=0)]  # fmt: skip
+    content = model(nodes, [("input", FLOAT, [None, None])], [("label", INT64, [None])], [wrong])
+    with pytest.raises(SourceError, match="the graph does not answer the first rows"):
+        read_onnx(content, write(tmp_path, ["x", "y", "z"], [1, 3], [5, 1], [1, 0]))
+
+
+def test_a_column_that_is_named_like_an_answer(tmp_path: Path) -> None:
+    """There would be two tensors of one name."""
+    added = helper.make_node("Add", ["value", "y"], ["sum"])
+    inputs = [("value", FLOAT, [None, 1]), ("y", FLOAT, [None, 1])]
+    content = model([added], inputs, [("sum", FLOAT, [None, 1])])
+    with pytest.raises(SourceError, match="the input 'value' is named like an answer; call the column some"):
+        read_onnx(content, write(tmp_path, ["value", "y", "z"], [1, 3], [5, 1], [6, 4]))
+
+
+def test_names_that_are_taken_twice(tmp_path: Path) -> None:
+    """Even the name that a tensor would be moved to may be there already."""
+    nodes = [
+        helper.make_node("Identity", ["x"], ["file/input"]),
+        helper.make_node("Identity", ["file/input"], ["input"]),
+        helper.make_node("ArgMax", ["input"], ["label"], axis=1, keepdims=1),
+    ]
+    content = model(nodes, [("x", FLOAT, [None, 2])], LABEL)
+    recorded = read_onnx(content, write(tmp_path, ["x", "y", "z"], [1, 3], [5, 1], [1, 0]))
+    assert served(recorded, read(tmp_path / "rows.csv")) == (0, 0)
+
+
+def test_graphs_inside_the_graph(tmp_path: Path) -> None:
+    """What branches read is found under its new name as well."""
+    branches = {
+        f"{name}_branch": helper.make_graph(
+            [helper.make_node(op, ["input"], [f"{name}_out"])],
+            name,
+            [],
+            [helper.make_tensor_value_info(f"{name}_out", FLOAT, [None, 1])],
+        )
+        for name, op in (("then", "Neg"), ("else", "Abs"))
+    }
+    yes = numpy_helper.from_array(np.array(True), "yes")
+    nodes = [
+        helper.make_node("Identity", ["x"], ["input"]),
+        helper.make_node("If", ["yes"], ["out"], **branches),
+    ]
+    content = model(nodes, [("x", FLOAT, [None, 1])], [("out", FLOAT, [None, 1])], [yes])
+    recorded = read_onnx(content, write(tmp_path, ["a", "out"], [1.5, -2], [-1.5, 2]))
+    assert served(recorded, read(tmp_path / "rows.csv")) == (0, 0)
+
+
+def test_old_label_encoders(tmp_path: Path) -> None:
+    """Those of the first version cannot stand beside the one that is added."""
+    encode = [
+        helper.make_node(
+            "LabelEncoder", ["input"], ["place"], domain="ai.onnx.ml", classes_strings=["5", "7"]
+        ),
+        helper.make_node(
+            "LabelEncoder", ["place"], ["name"], domain="ai.onnx.ml", classes_strings=["u", "v"]
+        ),
+    ]
+    content = model(encode, [("input", STRING, [None, 1])], [("name", STRING, [None, 1])], ml=1)
+    with pytest.raises(SourceError, match=r"it has a LabelEncoder of ai\.onnx\.ml 1; export it for"):
+        read_onnx(content, write(tmp_path, ["input", "name"], ["5", "7"], ["u", "v"]))

@@ -25,9 +25,7 @@ def test_how_a_range_is_told(text: str, found: tuple[str, Range]) -> None:
     assert parse(text) == found
 
 
-@pytest.mark.parametrize(
-    "text", ["rain_mm", "rain_mm=", "rain_mm=:", "=0:1", "rain_mm=0", "rain_mm=a:b"]
-)
+@pytest.mark.parametrize("text", ["rain_mm", "rain_mm=", "rain_mm=:", "=0:1", "rain_mm=0", "rain_mm=a:b"])
 def test_what_is_no_range(text: str) -> None:
     """The text says what was expected."""
     with pytest.raises(ValueError, match=r"expected FEATURE=LOW:HIGH, .* came"):

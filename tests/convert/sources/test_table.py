@@ -224,3 +224,12 @@ def test_parquet_round_trip(tmp_path: Path, rows: list[tuple[str, float, int]]) 
     assert found.text("word") == tuple(word if word.strip() else "" for word in words)
     assert found.matrix(["number"]).tobytes() == np.array(floats).tobytes()
     assert found.matrix(["count"])[:, 0].tolist() == list(integers)
+
+
+def test_booleans_are_numbers(tmp_path: Path) -> None:
+    """As pandas and every trainer read them; as answers they keep their words."""
+    (tmp_path / "t.csv").write_text("flag,x\nTrue,1\nFalse,2\n,3\n")
+    table = read(tmp_path / "t.csv")
+    assert table.matrix(["flag"])[:2].ravel().tolist() == [1.0, 0.0]
+    assert np.isnan(table.matrix(["flag"])[2, 0])
+    assert table.text("flag") == ("True", "False", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import UserList
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.datasets import load_iris
-from sklearn.ensemble import RandomForestClassifier, VotingClassifier
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import RandomForestClassifier, VotingClassifier, VotingRegressor
+from sklearn.frozen import FrozenEstimator
+from sklearn.gaussian_process import GaussianProcessClassifier
+from sklearn.linear_model import Ridge
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
@@ -23,7 +29,9 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from convert.coding import Coding
 from convert.errors import Unconvertible
-from tests.convert.proof import around, prove
+from convert.graphs.graph import build
+from convert.oracle import Oracle
+from tests.convert.proof import around, prove, signature_of
 
 IRIS, SPECIES = load_iris(return_X_y=True)
 NAMES = ("a", "b", "c", "d")
@@ -123,6 +131,78 @@ def test_pipelines_inside_voting_inside_a_pipeline() -> None:
     )
     model.fit(TEXTS.frame(codes), np.array(["r", "s", "t"])[SPECIES])
     assert prove(model, codes, coding=TEXTS)[1:] == (0, 0, 0.0)
+
+
+FIRST = {
+    "pipeline": (make_pipeline(MinMaxScaler(), "passthrough"), 2),
+    "nothing": (make_pipeline("passthrough", None), 2),
+    "union": (FeatureUnion([("x", MinMaxScaler()), ("y", "passthrough"), ("z", "drop")]), 4),
+    "columns": (ColumnTransformer([("m", MinMaxScaler(), [0]), ("d", "drop", [1])]), 1),
+    "rest": (ColumnTransformer([("m", MinMaxScaler(), [0])], remainder="passthrough"), 2),
+    "codes": (OneHotEncoder(handle_unknown="ignore"), 4),
+    "frozen": (FrozenEstimator(OneHotEncoder().fit(Coding(("a", "c")).frame(np.eye(2)))), 4),
+}
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_strings_behind_any_transformer(name: str) -> None:
+    """How many columns it gives is known, or the strings would be looked for elsewhere."""
+    part, width = FIRST[name]
+    codes = np.column_stack([SPECIES == 0, SPECIES, SPECIES == 2, np.arange(150) % 2]).astype(float)
+    first = ColumnTransformer([("p", part, ["a", "c"]), ("t", "passthrough", ["u", "t"])])
+    second = ColumnTransformer([("t", OneHotEncoder(), [width + 1, width])], remainder="passthrough")
+    model = make_pipeline(first, second, tree()).fit(TEXTS.frame(codes), SPECIES)
+    assert prove(model, codes, coding=TEXTS)[1:] == (0, 0, 0.0)
+
+
+def test_a_remainder_as_older_versions_keep_it() -> None:
+    """scikit-learn 1.6 keeps the columns of the remainder in a list of its own kind."""
+    before = ColumnTransformer([("scaled", StandardScaler(), [2])], remainder="passthrough")
+    model = make_pipeline(before, tree()).fit(IRIS, SPECIES)
+    name, part, columns = before.transformers_[-1]
+    now = build(Oracle(model), "m", signature_of(Oracle(model)))
+    assert prove(model, around(model, IRIS, 300))[1:] == (0, 0, 0.0)
+    before.transformers_[-1] = (name, part, UserList(columns))
+    assert build(Oracle(model), "m", signature_of(Oracle(model))) == now
+
+
+def test_a_part_without_columns_is_refused() -> None:
+    """There is no tensor without columns."""
+    nothing = ColumnTransformer([("d", "drop", [0])])
+    model = make_pipeline(FeatureUnion([("n", nothing), ("a", StandardScaler())]), tree()).fit(IRIS, SPECIES)
+    with pytest.raises(Unconvertible, match="transformer 'n' of the union: it gives no columns"):
+        prove(model, IRIS)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        LinearDiscriminantAnalysis(),
+        VotingRegressor([("a", Ridge()), ("b", Ridge(alpha=9))]),
+        GridSearchCV(LinearDiscriminantAnalysis(), {"tol": [1e-4]}, cv=2),
+    ],
+    ids=["classifier", "regressor", "search"],
+)
+def test_predictors_that_transform_are_refused(part: Any) -> None:
+    """What they predict is not what they hand to the next step."""
+    model = make_pipeline(part, tree()).fit(IRIS, SPECIES)
+    match = rf"\(1 of 2\) of the pipeline: {type(part).__name__} predicts; there is no graph for what it"
+    with pytest.raises(Unconvertible, match=match):
+        prove(model, IRIS)
+
+
+def test_a_member_without_a_builder_is_refused() -> None:
+    """skl2onnx may know it, but not as exactly as a part must be known."""
+    model = VotingClassifier([("odd", GaussianProcessClassifier())], voting="soft").fit(IRIS, SPECIES)
+    with pytest.raises(Unconvertible, match="there is no exact graph for GaussianProcessClassifier"):
+        prove(model, IRIS)
+
+
+def test_a_search_as_the_last_step() -> None:
+    """The best estimator answers."""
+    model = make_pipeline(StandardScaler(), GridSearchCV(tree(), {"max_depth": [1, 3]}, cv=2))
+    model.fit(IRIS, SPECIES)
+    assert prove(model, around(model, IRIS, 300))[1:] == (0, 0, 0.0)
 
 
 def test_regression() -> None:

@@ -16,6 +16,7 @@ from sklearn.ensemble import (
     AdaBoostRegressor,
     BaggingClassifier,
     BaggingRegressor,
+    GradientBoostingClassifier,
     RandomForestClassifier,
     RandomForestRegressor,
     StackingClassifier,
@@ -32,6 +33,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
     MaxAbsScaler,
     MinMaxScaler,
+    OneHotEncoder,
     QuantileTransformer,
     RobustScaler,
     StandardScaler,
@@ -55,6 +57,11 @@ DIABETES, PROGRESS = load_diabetes(return_X_y=True)
 def tree(depth: int = 3) -> Any:
     """One that fits quickly, with mixed leaves."""
     return DecisionTreeClassifier(max_depth=depth, random_state=0)
+
+
+def deep_tree() -> Any:
+    """A regressor where a classifier should be."""
+    return DecisionTreeRegressor(max_depth=3, random_state=0)
 
 
 def forest(trees: int = 7) -> Any:
@@ -83,7 +90,12 @@ CLASSIFIERS = {
     "bagged pipelines": BaggingClassifier(
         forest(), n_estimators=3, max_features=3, max_samples=5, random_state=0
     ),
-    "bagged votes": BaggingClassifier(VotingClassifier(two()), n_estimators=3, random_state=0),
+    # of what takes weights of rows: versions before 1.7 hand them to every member
+    "bagged votes": BaggingClassifier(
+        VotingClassifier([("tree", tree()), ("forest", RandomForestClassifier(7, random_state=0))]),
+        n_estimators=3,
+        random_state=0,
+    ),
     "stacking": StackingClassifier(two(), final_estimator=tree(5)),
     "stacked labels": StackingClassifier(two(), tree(5), passthrough=True, stack_method="predict"),
     "isotonic": CalibratedClassifierCV(forest(), method="isotonic", cv=3),
@@ -221,6 +233,14 @@ def test_regressors_that_are_refused(model: Any, reason: str) -> None:
         prove(model.fit(DIABETES, answers), DIABETES)
 
 
+def temperature() -> list[Any]:
+    """Calibration by temperature looks at the whole batch; early versions of scikit-learn do not know it."""
+    model = CalibratedClassifierCV(tree(), method="temperature", cv=2)
+    known = "temperature" in str(CalibratedClassifierCV._parameter_constraints["method"])
+    reason = "calibration by temperature looks at all rows"
+    return [pytest.param(model, reason, id="temperature")] if known else []
+
+
 @pytest.mark.parametrize(
     ("model", "reason"),
     [
@@ -234,8 +254,9 @@ def test_regressors_that_are_refused(model: Any, reason: str) -> None:
             StackingClassifier([("a", tree())], make_pipeline(QuantileTransformer(n_quantiles=9), tree())),
             r"the final estimator: step 'quantiletransformer'",
         ),
+        *temperature(),
     ],
-    ids=["member", "final"],
+    ids=lambda part: type(part).__name__ if not isinstance(part, str) else "",
 )
 def test_refusals_say_where(model: Any, reason: str) -> None:
     """Down to the step of the member."""
@@ -243,13 +264,49 @@ def test_refusals_say_where(model: Any, reason: str) -> None:
         prove(model.fit(IRIS, SPECIES), IRIS)
 
 
-def test_temperature_is_refused() -> None:
-    """It looks at the whole batch."""
-    try:
-        model = CalibratedClassifierCV(tree(), method="temperature", cv=2).fit(IRIS, SPECIES)
-    except ValueError:
-        pytest.skip("this scikit-learn does not know it")
-    with pytest.raises(Unconvertible, match="calibration by temperature looks at all rows"):
+def test_a_tree_that_never_saw_a_class() -> None:
+    """Its votes go where its classes stand among all."""
+    model = BaggingClassifier(tree(), n_estimators=3, max_features=2, random_state=0).fit(IRIS, NAMES)
+    some = SPECIES != 1
+    model.estimators_[1] = tree().fit(IRIS[some][:, model.estimators_features_[1]], SPECIES[some])
+    assert len(model.estimators_[1].classes_) == 2
+    assert prove(model, around(model, IRIS, 1_000))[1:] == (0, 0, 0.0)
+
+
+@pytest.mark.parametrize("answers", [NAMES, BINARY], ids=["names", "binary"])
+def test_stacked_scores(answers: Any) -> None:
+    """The final estimator reads decision functions; of two classes there is only one number."""
+    members = [("boosted", GradientBoostingClassifier(n_estimators=3, random_state=0)), ("line", LinearSVC())]
+    model = StackingClassifier(members, tree(), stack_method="decision_function", cv=2).fit(IRIS, answers)
+    assert prove(model, around(model, IRIS, 500))[1] == 0
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (BaggingRegressor(tree(), n_estimators=2), "DecisionTreeClassifier is no regressor"),
+        (BaggingClassifier(deep_tree(), n_estimators=2), "DecisionTreeRegressor is no classifier"),
+        (AdaBoostRegressor(tree(), n_estimators=2), "estimator 1 of .: DecisionTreeClassifier is no regr"),
+        (StackingClassifier([("a", deep_tree())], tree()), "'a': DecisionTreeRegressor is no classifier"),
+        (
+            OneVsRestClassifier(BaggingClassifier(LogisticRegression(), n_estimators=2)),
+            "model 1 of 3: there is no graph for the decision_function of BaggingClassifier",
+        ),
+    ],
+    ids=["bagged classifier", "bagged regressor", "adaptive classifier", "stacked regressor", "scores"],
+)
+def test_members_of_the_wrong_kind_are_refused(model: Any, reason: str) -> None:
+    """scikit-learn takes them; what it makes of their answers has no graph."""
+    with pytest.raises(Unconvertible, match=reason):
+        prove(model.fit(IRIS, SPECIES.astype(float)), IRIS)
+
+
+def test_names_for_the_final_estimator_are_refused() -> None:
+    """It can read them where the members were fitted before."""
+    final = make_pipeline(OneHotEncoder(), tree())
+    members = [("a", tree().fit(IRIS, NAMES))]
+    model = StackingClassifier(members, final, cv="prefit", stack_method="predict").fit(IRIS, NAMES)
+    with pytest.raises(Unconvertible, match="estimator 'a' hands the names of classes to the final"):
         prove(model, IRIS)
 
 

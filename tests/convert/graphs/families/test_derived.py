@@ -6,17 +6,22 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
+from onnx import TensorProto, helper
+from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as Missing
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
+from sklearn.preprocessing import FunctionTransformer, Normalizer, OneHotEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 from convert.coding import Coding
 from convert.errors import Unconvertible
+from convert.graphs.graph import IR_VERSION
 from convert.graphs.registration import EXACT
 from convert.graphs.targets import target
+from convert.graphs.writer import OPSET
 from convert.oracle import Oracle
 from tests.convert.proof import around, prove
 
@@ -62,8 +67,27 @@ ROUNDED: dict[str, Function] = {
     "exp": lambda X: np.exp(-X),
     "expm1": lambda X: np.expm1(X / 10),
     "cube": lambda X: X**3,
-    "waves": lambda X: np.hstack([np.sin(X), np.cos(X), np.tanh(X)]),
+    "many": lambda X: np.hstack([X, X, X]).sum(axis=1, keepdims=True),
+    "waves": lambda X: np.hstack([np.sin(X), np.tanh(X)]),
 }
+
+
+def runtime_has(kind: str) -> bool:
+    """Whether the installed onnxruntime has that function of float64."""
+    ends = [helper.make_tensor_value_info(name, TensorProto.DOUBLE, [None]) for name in ("x", "y")]
+    graph = helper.make_graph([helper.make_node(kind, ["x"], ["y"])], "asked", ends[:1], ends[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        onnxruntime.InferenceSession(model.SerializeToString(), options)
+    except Missing:
+        return False
+    return True
+
+
+if runtime_has("Cos"):  # since 1.29
+    ROUNDED["cosine"] = lambda X: np.cos(X)
 
 
 @pytest.mark.parametrize("name", EXACTLY)
@@ -165,3 +189,18 @@ def test_no_function() -> None:
     model = make_pipeline(FunctionTransformer(), DecisionTreeClassifier(random_state=0)).fit(IRIS, SPECIES)
     assert prove(model, around(model, IRIS))[1:] == (0, 0, 0.0)
     assert np.c_[[1, 2], [3, 4]].shape == (2, 2)
+
+
+def last_bits(X: Any) -> Any:
+    """What is left of float64 numbers without float32, twice, made large enough for a tree to split."""
+    rest = X - X.astype(np.float32)
+    return (rest - rest.astype(np.float32)) * 2.0**56
+
+
+@pytest.mark.parametrize("width", [5, 8, 11, 128, 150, 300])
+def test_long_sums(width: int) -> None:
+    """numpy adds eight partial sums, and halves what is longer than 128; so does the graph, to the bit."""
+    rows = np.random.default_rng(0).normal(size=(150, width))
+    steps = (Normalizer("l1"), FunctionTransformer(last_bits), DecisionTreeClassifier(random_state=0))
+    model = make_pipeline(*steps).fit(rows, SPECIES)
+    assert prove(model, rows)[1:] == (0, 0, 0.0)

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.compose import ColumnTransformer
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler, TargetEncoder
 from sklearn.tree import DecisionTreeClassifier
 
 from convert.coding import Coding
+from convert.errors import Unconvertible
 from tests.convert.proof import prove
 
 pytestmark = pytest.mark.filterwarnings("ignore:Found unknown categories")
@@ -87,6 +88,45 @@ def test_numbers_and_strings_in_one_encoder() -> None:
     before = ColumnTransformer([("both", encoder, ["weight", "colour"])])
     model = make_pipeline(before, DecisionTreeClassifier(random_state=0)).fit(CODING.frame(TRAIN), ANSWER)
     assert prove(model, rows(300, unseen=1), coding=CODING)[1:] == (0, 0, 0.0)
+
+
+TWO = TRAIN[:, [1, 3]]
+
+
+@pytest.mark.parametrize(
+    ("trained", "served", "reason"),
+    [
+        ({}, {0: ("0", "1", "2"), 1: ("0", "1")}, "a feature of strings was encoded as numbers"),
+        ({0: ("0", "1", "2"), 1: ("0", "1")}, {}, "a feature of numbers was encoded as strings"),
+        ({0: ("0", "1", "2"), 1: ("0", "1")}, {0: ("0", "1", "2")}, "or the other way round"),
+    ],
+    ids=["strings", "numbers", "both"],
+)
+def test_features_that_are_served_as_something_else_are_refused(
+    trained: Any, served: Any, reason: str
+) -> None:
+    """ "1" is not 1."""
+    model = make_pipeline(OneHotEncoder(), DecisionTreeClassifier())
+    model.fit(Coding(("a", "b"), trained).rows(TWO), ANSWER)
+    with pytest.raises(Unconvertible, match=reason):
+        prove(model, TWO, coding=Coding(("a", "b"), served))
+
+
+def test_means_for_several_classes_are_refused() -> None:
+    """A TargetEncoder gives a column per class then."""
+    model = make_pipeline(TargetEncoder(), DecisionTreeClassifier()).fit(TWO, TRAIN[:, 2])
+    with pytest.raises(Unconvertible, match="several columns per feature"):
+        prove(model, TWO)
+
+
+def test_an_encoder_that_drops_all_is_refused() -> None:
+    """A feature of one category, and that one dropped."""
+    empty = OneHotEncoder(drop="first").fit(np.zeros((9, 2)))
+    union = FeatureUnion([("none", OneHotEncoder(drop=[0.0, 0.0])), ("all", StandardScaler())])
+    assert empty.transform(np.zeros((9, 2))).shape == (9, 0)
+    model = make_pipeline(union, DecisionTreeClassifier()).fit(np.zeros((9, 2)), np.arange(9) % 2)
+    with pytest.raises(Unconvertible, match="transformer 'none' of the union: it gives no columns"):
+        prove(model, np.zeros((9, 2)))
 
 
 @settings(deadline=None, max_examples=20)

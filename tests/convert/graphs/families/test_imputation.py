@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_iris
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.experimental import enable_iterative_imputer  # noqa: F401
@@ -80,6 +81,69 @@ def test_marked_strings() -> None:
     imputer = SimpleImputer(missing_values="?", strategy="most_frequent")
     model = make_pipeline(imputer, OneHotEncoder(), DecisionTreeClassifier(random_state=0)).fit(X, y)
     assert prove(model, codes, coding=coding)[1:] == (0, 0, 0.0)
+
+
+STRINGS = Coding(("a", "b"), {0: ("u", "v", "?"), 1: ("x", "?", "y")})
+CODES = np.random.default_rng(0).integers(0, 3, (60, 2)).astype(float)
+
+
+@pytest.mark.filterwarnings("ignore:Skipping features without any observed values")
+def test_a_column_of_markers_only() -> None:
+    """It is dropped, and the column behind it takes its place."""
+    codes = np.column_stack([np.full(60, 2.0), CODES[:, 1]])
+    imputer = SimpleImputer(missing_values="?", strategy="most_frequent")
+    model = make_pipeline(imputer, OneHotEncoder(handle_unknown="ignore"), DecisionTreeClassifier())
+    model.fit(STRINGS.rows(codes), codes[:, 1] > 1)
+    assert prove(model, CODES, coding=STRINGS)[1:] == (0, 0, 0.0)
+
+
+def test_strings_of_which_none_is_missing() -> None:
+    """What is served is never missing, so they stay as they are."""
+    rows = STRINGS.rows(CODES)
+    rows[::7, 0] = np.nan
+    model = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder(), DecisionTreeClassifier())
+    model.fit(rows, CODES.sum(axis=1) > 2)
+    assert prove(model, CODES, coding=STRINGS)[1:] == (0, 0, 0.0)
+
+
+@pytest.mark.filterwarnings("ignore:Skipping features without any observed values")
+@pytest.mark.parametrize("flags", [False, True])
+def test_numbers_beside_strings(flags: bool) -> None:
+    """The imputers' columns are counted, or the strings behind them would be looked for elsewhere."""
+    coding = Coding(("n", "empty", "t", "gone"), {2: ("u", "v", "?"), 3: ("?", "x")})
+    rng = np.random.default_rng(1)
+    known = np.column_stack([rng.normal(size=90).round(1), rng.integers(0, 3, 90)])
+    codes = np.column_stack([known[:, 0], np.full(90, np.nan), known[:, 1], np.zeros(90)])
+    codes[::5, 0] = np.nan
+    texts = SimpleImputer(missing_values="?", strategy="most_frequent")
+    first = ColumnTransformer(
+        [("n", SimpleImputer(add_indicator=flags), ["n", "empty"]), ("t", texts, ["t", "gone"])]
+    )
+    place = 3 if flags else 1
+    second = ColumnTransformer([("o", OneHotEncoder(), [place])], remainder="passthrough")
+    model = make_pipeline(first, second, DecisionTreeClassifier(random_state=0))
+    model.fit(coding.frame(codes), (known[:, 0] > 0) ^ (codes[:, 2] == 1))
+    assert prove(model, codes, coding=coding)[1:] == (0, 0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("imputer", "second", "reason"),
+    [
+        (
+            SimpleImputer(missing_values="?", strategy="most_frequent", add_indicator=True),
+            OneHotEncoder(),
+            "flags for missing strings; a string that is served is never missing",
+        ),
+        (MissingIndicator(missing_values="?"), None, "it reads numbers, and is given strings"),
+    ],
+    ids=["imputer", "indicator"],
+)
+def test_flags_for_strings_are_refused(imputer: Any, second: Any, reason: str) -> None:
+    """With the reason."""
+    model = make_pipeline(imputer, second, DecisionTreeClassifier())
+    model.fit(STRINGS.rows(CODES), CODES.sum(axis=1) > 2)
+    with pytest.raises(Unconvertible, match=reason):
+        prove(model, CODES, coding=STRINGS)
 
 
 @pytest.mark.filterwarnings("ignore:.*Early stopping criterion not reached")

@@ -21,9 +21,13 @@ from sklearn.linear_model import (
 from sklearn.svm import LinearSVC, LinearSVR
 
 from convert.errors import Unconvertible
+from convert.graphs.families import linear
+from convert.graphs.families.habits import no_sigmoid_is_divided
 from convert.graphs.families.linear import LINKED, REGRESSORS
+from convert.graphs.graph import build
+from convert.oracle import Oracle
 from tests.convert.graphs.families.numeric import EVEN, TABLES, Matrix, batch_changes, extreme
-from tests.convert.proof import around, prove
+from tests.convert.proof import around, prove, signature_of
 
 
 def fitted(model: Any, data: Matrix, answers: Any) -> Any:
@@ -33,8 +37,20 @@ def fitted(model: Any, data: Matrix, answers: Any) -> Any:
         return model.fit(data, answers)
 
 
+# Until 1.8 took it away, an option chose between one softmax and one sigmoid per class.
+CHOICES: list[dict[str, Any]] = [
+    {"multi_class": "ovr"},
+    {"multi_class": "multinomial"},
+    {"multi_class": "auto", "solver": "liblinear"},
+    {"solver": "liblinear"},
+]
 CLASSIFIERS = [
     LogisticRegression(max_iter=1000),
+    *[
+        LogisticRegression(**choice)
+        for choice in CHOICES
+        if "multi_class" in LogisticRegression().get_params()
+    ],
     LogisticRegression(C=100, max_iter=20),
     linear_model.LogisticRegressionCV(Cs=2, max_iter=50),
     linear_model.RidgeClassifierCV(),
@@ -109,6 +125,17 @@ def test_sparsified_coefficients() -> None:
     data, answers = EVEN["iris"]
     model = SGDClassifier(loss="log_loss", random_state=0).fit(data, answers).sparsify()
     assert prove(model, data)[1:3] == (0, 0)
+
+
+def test_sigmoids_divided_without_a_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As scikit-learn up to 1.8 does: no other number, where there is anything to divide by."""
+    data, answers = EVEN["iris"]
+    model = SGDClassifier(loss="log_loss", random_state=0).fit(data, answers)
+    checked = build(Oracle(model), "m", signature_of(Oracle(model)))
+    older = not no_sigmoid_is_divided()
+    monkeypatch.setattr(linear, "no_sigmoid_is_divided", lambda: older)
+    assert prove(model, around(model, data))[1:3] == (0, 0)
+    assert build(Oracle(model), "m", signature_of(Oracle(model))) != checked
 
 
 def test_several_outputs_are_refused() -> None:

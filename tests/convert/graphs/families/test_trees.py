@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
+import onnx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +15,10 @@ from sklearn.datasets import load_diabetes, load_iris
 from sklearn.ensemble import RandomForestClassifier
 
 from convert.graphs.families.trees import CLASSIFIERS, REGRESSORS, rounded_down
+from registry.errors import BrokenEntry
+from registry.store import Store
+from server.model import Model
+from server.settings import SHIPPED_REGISTRY
 from tests.convert.proof import around, prove, punched
 
 IRIS, SPECIES = load_iris(return_X_y=True)
@@ -84,3 +91,20 @@ def test_any_small_forest_is_exact(trees: int, classes: int, depth: int, seed: i
     weights = rng.uniform(0.1, 3, 60) if weighted else None
     model = RandomForestClassifier(trees, max_depth=depth, random_state=seed).fit(X, y, weights)
     assert prove(model, around(model, X, 300, seed))[1:] == (0, 0, 0.0)
+
+
+def test_golden_rows_catch_a_root_taken_for_a_leaf() -> None:
+    """So onnxruntime 1.21 to 1.23 read a root whose children, a leaf and a split, have the same number."""
+    entry = Store(Path(SHIPPED_REGISTRY)).read("random_forest", 1)
+    model = onnx.load_from_string(entry.model)
+    trees = next(node for node in model.graph.node if node.op_type == "TreeEnsemble")
+    found = {attribute.name: attribute.ints for attribute in trees.attribute}
+    children = [found[f"nodes_{side}nodeids"] for side in ("true", "false")]
+    leaves = [found[f"nodes_{side}leafs"] for side in ("true", "false")]
+    roots = [root for root in found["tree_roots"] if children[0][root] == children[1][root]]
+    assert roots
+    for root in roots:
+        leaves[0][root] = leaves[1][root] = 1
+    Model(entry)
+    with pytest.raises(BrokenEntry, match=r"random_forest@1: \d+ of \d+ golden rows fail"):
+        Model(msgspec.structs.replace(entry, model=model.SerializeToString()))
