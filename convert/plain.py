@@ -102,7 +102,9 @@ def _convert(estimator: Any, features: int) -> Any:
     from sklearn.base import is_classifier
 
     _register_boosters(update_registered_converter)
-    options = {id(estimator): {"zipmap": False}} if is_classifier(estimator) else None
+    last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
+    chances = is_classifier(estimator) and hasattr(last, "predict_proba")
+    options = {id(estimator): {"zipmap": False}} if chances else None  # others have no such option
     return to_onnx(
         estimator,
         initial_types=[("input", FloatTensorType([None, features]))],

@@ -12,14 +12,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
-from sklearn.compose import ColumnTransformer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
 
 from registry.errors import BrokenEntry
 from registry.manifest import Bound, Feature, Signature
-from registry.store import Entry
 from server.session import Session, within
 
 
@@ -167,31 +162,6 @@ def test_an_array_of_rows_is_as_good_as_tuples() -> None:
     assert session.labels(session.feed(rows)).tolist() == session.labels(session.feed(rows.tolist())).tolist()
 
 
-def test_columns_of_their_own_dtypes() -> None:
-    """A pipeline with strings takes one input per feature, and answers as scikit-learn does."""
-    from skl2onnx import convert_sklearn
-    from skl2onnx.common.data_types import FloatTensorType, Int64TensorType, StringTensorType
-
-    rows = [(0.1, 3, "red"), (0.9, 1, "blue"), (0.4, 2, "red"), (0.7, 5, "green")] * 5
-    table = np.array(rows, dtype=object)
-    prepare = ColumnTransformer([("colour", OneHotEncoder(), [2])], remainder="passthrough")
-    pipeline = make_pipeline(prepare, LogisticRegression())
-    pipeline.fit(table, [0, 1, 0, 1] * 5)
-    kinds = [FloatTensorType, Int64TensorType, StringTensorType]
-    model = convert_sklearn(
-        pipeline,
-        initial_types=[(f"x{i}", kind([None, 1])) for i, kind in enumerate(kinds)],
-        options={"zipmap": False},
-    )
-    names = {"output_label": "label", "output_probability": "probabilities"}
-    for node in model.graph.node:
-        node.output[:] = [names.get(name, name) for name in node.output]
-    for output in model.graph.output:
-        output.name = names.get(output.name, output.name)
-    session = Session(model.SerializeToString(), signature("float32", "int64", "string"))
-    assert session.labels(session.feed(rows)).tolist() == pipeline.predict(table).tolist()
-
-
 @pytest.mark.parametrize(
     ("model", "given", "words"),
     [
@@ -230,11 +200,17 @@ def test_an_input_of_another_type() -> None:
         Session(model, signature("float32"))
 
 
-def test_a_zipmap_is_refused(entry: Entry) -> None:
-    """The converters' default output, a list of dictionaries, is told apart by its type."""
-    from skl2onnx import to_onnx
-
-    rows = np.array([[0.0, 1.0], [1.0, 0.0]], np.float32)
-    model = to_onnx(LogisticRegression().fit(rows, [0, 1]), rows)
+def test_a_zipmap_is_refused() -> None:
+    """The usual converters' output, a list of dictionaries, is told apart by its type."""
+    number = helper.make_tensor_type_proto(TensorProto.FLOAT, [])
+    maps = helper.make_sequence_type_proto(helper.make_map_type_proto(TensorProto.INT64, number))
+    node = helper.make_node("ZipMap", ["input"], ["label"], domain="ai.onnx.ml", classlabels_int64s=[0, 1])
+    graph = helper.make_graph(
+        [node],
+        "zipped",
+        [helper.make_tensor_value_info("input", TensorProto.FLOAT, [None, 2])],
+        [helper.make_value_info("label", maps)],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("ai.onnx.ml", 1)], ir_version=8)
     with pytest.raises(BrokenEntry, match="expected an output 'label'"):
         Session(model.SerializeToString(), signature("float32", "float32"))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 from sklearn.svm import SVC, SVR, NuSVC, NuSVR
 
 from convert.errors import Unconvertible
@@ -64,9 +65,7 @@ def test_probabilities_are_refused() -> None:
     """With what to do instead."""
     data, answers = EVEN["iris"]
     model = SVC(kernel="linear").fit(data, answers)
-    model.probability = True  # a version that deprecates it warns in fit, and one without has no such thing
-    if not hasattr(model, "predict_proba"):
-        pytest.skip("this scikit-learn has no probabilities for support vector machines")
+    model.probability = True  # a version that deprecates it warns in fit
     with pytest.raises(Unconvertible, match="CalibratedClassifierCV"):
         prove(model, data)
 
@@ -78,7 +77,7 @@ def test_what_has_no_graph_is_refused() -> None:
     with pytest.raises(Unconvertible, match="no graph for the kernel precomputed"):
         prove(SVC(kernel="precomputed").fit(kernels, answers), kernels)
     with pytest.raises(Unconvertible, match="sparse"):
-        prove(SVC().fit(pytest.importorskip("scipy.sparse").csr_matrix(data), answers), data)
+        prove(SVC().fit(csr_matrix(data), answers), data)
     with pytest.raises(Unconvertible, match="no support vectors"):
         prove(SVR(epsilon=10).fit(data, answers), data)
 

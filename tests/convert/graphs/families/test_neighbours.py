@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.sparse import csr_matrix
 from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 
 from convert.errors import Unconvertible
@@ -75,7 +76,7 @@ def test_what_has_no_graph_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     refused("known: Euclidean", metric="cosine")
     refused("weights by a function", weights=lambda distance: distance)
     refused("algorithm='kd_tree'", algorithm="brute", weights="distance")
-    refused("sparse", rows=pytest.importorskip("scipy.sparse").csr_matrix(data))
+    refused("sparse", rows=csr_matrix(data))
     monkeypatch.setattr(neighbours, "MOST_ROWS", 100)
     refused("keeps 150 training rows")
 
