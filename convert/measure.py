@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from registry.manifest import Measured, Signature
-from server.session import Session, Value
+from registry.manifest import Measured, Signature, Value
+from server.session import Session
 
 WARM_UP, RUNS, SESSIONS = 200, 2_000, 20
 

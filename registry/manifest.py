@@ -15,6 +15,8 @@ NAME = re.compile(r"(?!\.)[A-Za-z0-9_.-]{1,128}")
 
 Dtype = Literal["float32", "float64", "int64", "string"]
 Task = Literal["classification", "regression"]
+Value = int | float | str | None
+"""Of a feature, in a row; None is missing."""
 Label = str | bool | int | float
 """A class as the trainer named it; answers carry it in its own JSON type."""
 
@@ -156,7 +158,7 @@ class Bound(Record, frozen=True, kw_only=True):
 class WorstRow(Record, frozen=True, kw_only=True):
     """The row of a kind on which the two answers were furthest apart."""
 
-    inputs: tuple[int | float | str | None, ...]
+    inputs: tuple[Value, ...]
     expected: tuple[Label, ...]
     """Of the trained model: the label, then the numbers."""
     served: tuple[Label, ...]
@@ -256,7 +258,7 @@ class Golden(Record, frozen=True, kw_only=True):
 
     kinds: tuple[str, ...]
     """What each row was chosen for."""
-    inputs: tuple[tuple[int | float | str | None, ...], ...]
+    inputs: tuple[tuple[Value, ...], ...]
     """``(n, features)``, float64 as a client would send them; None is missing."""
     labels: tuple[Label, ...] = ()
     """Of a classifier."""

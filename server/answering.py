@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isfinite
 from typing import Any, Protocol
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from registry.manifest import Label, Signature, label_text
 from server.errors import Fault, InvalidValues
 from server.schema import Row
-from server.session import Session
+from server.session import Rows, Session
 
 MAX_FAULTS = 20
 """Rows of a batch that are told to have no answer."""
@@ -29,7 +30,7 @@ class Style(Protocol):
             InvalidValues: the answer cannot be said in JSON.
         """
 
-    def answer_batch(self, slices: list[list[Row]], probabilities: bool) -> bytes:
+    def answer_batch(self, slices: Sequence[Rows], probabilities: bool) -> bytes:
         """JSON answer for the rows of all slices, in their order.
 
         Raises:
@@ -55,9 +56,10 @@ class Labels:
 
     def answer(self, row: Row, probabilities: bool) -> bytes:
         """One of the answers that were made beforehand."""
-        return self._answers[int(self._session.labels(self._session.feed([row]))[0])]
+        index: int = self._session.one.first(row)
+        return self._answers[index]
 
-    def answer_batch(self, slices: list[list[Row]], probabilities: bool) -> bytes:
+    def answer_batch(self, slices: Sequence[Rows], probabilities: bool) -> bytes:
         """The label of each row."""
         parts = [self._session.labels(self._session.feed(part)) for part in slices]
         return b'{"predictions":[%b]}' % self._joined([index for part in parts for index in part.tolist()])
@@ -78,17 +80,15 @@ class Chances(Labels):
 
     def answer(self, row: Row, probabilities: bool) -> bytes:
         """The label, with the probability of each class where it is wanted."""
-        feed = self._session.feed([row])
         if not probabilities:
-            return self._answers[int(self._session.labels(feed)[0])]
-        labels, table = self._session.answers(feed)
-        numbers = table[0].tolist()
+            return super().answer(row, probabilities)
+        (label,), numbers = self._session.one.all(row)
         if not all(map(isfinite, numbers)):
             raise InvalidValues([Fault("", NOT_FINITE)])
         named = msgspec.json.encode(dict(zip(self._names, numbers, strict=True)))
-        return b'{"prediction":%b,"probabilities":%b}' % (self._fragments[labels[0]], named)
+        return b'{"prediction":%b,"probabilities":%b}' % (self._fragments[label], named)
 
-    def answer_batch(self, slices: list[list[Row]], probabilities: bool) -> bytes:
+    def answer_batch(self, slices: Sequence[Rows], probabilities: bool) -> bytes:
         """The label of each row, with a table of probabilities where it is wanted."""
         if not probabilities:
             return super().answer_batch(slices, probabilities)
@@ -112,12 +112,12 @@ class Values:
 
     def answer(self, row: Row, probabilities: bool) -> bytes:
         """The number."""
-        value = self._session.values(self._session.feed([row])).item()
+        value = self._session.one.first(row)
         if not isfinite(value):
             raise InvalidValues([Fault("", NOT_FINITE)])
         return b'{"prediction":%b}' % msgspec.json.encode(value)
 
-    def answer_batch(self, slices: list[list[Row]], probabilities: bool) -> bytes:
+    def answer_batch(self, slices: Sequence[Rows], probabilities: bool) -> bytes:
         """The number of each row."""
         values = np.concatenate([self._session.values(self._session.feed(part)) for part in slices])
         _check_finite(np.isfinite(values))

@@ -17,9 +17,9 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from registry.errors import BrokenEntry
-from registry.manifest import Bound, Signature
+from registry.manifest import Bound, Signature, Value
+from server.onerow import CODES, BoundRow, FedRow, OneRow, Tensor
 
-Value = float | str | None
 Rows = Sequence[tuple[Value, ...]] | NDArray[Any]
 """``(n, features)`` values in signature order; None is missing."""
 Floats = NDArray[np.floating[Any]]
@@ -64,13 +64,15 @@ class Session:
             ) from error
         self._columns = self._check_inputs(signature)
         self._outputs = self._check_outputs(signature)
+        self.one = self._one_row(signature)
+        """Answers one row at a time; numbers come in the order label, probabilities, or are the value."""
 
     def feed(self, rows: Rows) -> dict[str, NDArray[Any]]:
         """Arrays to run on: one ``(n, features)`` matrix, or one ``(n, 1)`` column per feature."""
         if len(self._columns) == 1 and self._matrix:
             name, dtype = self._columns[0]
             return {name: np.array(rows, dtype)}
-        columns = zip(*rows, strict=True)
+        columns = rows.T if isinstance(rows, np.ndarray) else zip(*rows, strict=True)
         return {
             name: np.array(column, dtype).reshape(-1, 1)
             for (name, dtype), column in zip(self._columns, columns, strict=True)
@@ -94,6 +96,26 @@ class Session:
         if self._outputs == ["value"]:
             return Answers(np.empty(0, np.int64), first.reshape(-1, 1))
         return Answers(first, np.empty((len(first), 0)))
+
+    def one_answer(self, row: Sequence[Value]) -> Answers:
+        """Everything that the model gives for one row, by the way that single rows take."""
+        first, *others = self.one.all(row)
+        if self._outputs == ["value"]:
+            return Answers(np.empty(0, np.int64), np.array([first]))
+        return Answers(np.array(first, np.int64), np.array(others or [[]]))
+
+    def _one_row(self, signature: Signature) -> OneRow:
+        """Through bound memory where every input is a number."""
+        if any(np.dtype(dtype).name not in CODES for _, dtype in self._columns):
+            return FedRow(self._session, self.feed, self._outputs)
+        width = len(signature.features) if self._matrix else 1
+        shapes = {"label": (1,), "probabilities": (1, len(signature.classes)), "value": (1, 1)}
+        kinds = {tensor.name: INPUT_DTYPES[tensor.type][0] for tensor in self._session.get_outputs()}
+        outputs = [Tensor(name, kinds[name], shapes[name]) for name in self._outputs]
+        inputs = [Tensor(name, np.dtype(dtype).name, (1, width)) for name, dtype in self._columns]
+        return BoundRow(
+            self._session, inputs, outputs, any(feature.may_be_missing for feature in signature.features)
+        )
 
     def _check_inputs(self, signature: Signature) -> list[tuple[str, type]]:
         """Feed names and dtypes, decided once."""
@@ -153,6 +175,7 @@ def _options() -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False  # what is passed between the few nodes of such a graph is small
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4  # fatal only: a refusal is raised, and told by whoever asked
     return options

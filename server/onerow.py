@@ -1,0 +1,127 @@
+"""One row at a time: the request that counts most, through memory that onnxruntime knows already.
+
+A ``run`` with arrays makes a few objects for every feed and every output, and looks each of them up by name.
+Where all inputs are numbers, a row is instead packed into memory that was bound to the session when the model
+was loaded, and its answer is read from memory that was bound too.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from math import nan
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from registry.manifest import Value
+
+Numbers = list[Any]
+"""Of one output: int or float, as its dtype has it."""
+CODES = {"float32": "f", "float64": "d", "int64": "q"}
+"""Of the ``struct`` module. It rounds a float64 to a float32 as numpy does: to the nearest."""
+
+
+class Tensor(NamedTuple):
+    """An input or an output for one row."""
+
+    name: str
+    dtype: str
+    """Of numpy: float32, float64 or int64."""
+    shape: tuple[int, ...]
+
+
+class OneRow(Protocol):
+    """Runs a model on one row. Safe to call from several threads."""
+
+    def first(self, row: Sequence[Value]) -> Any:
+        """The first number of the first output: a label's index (int), or a regression's value (float)."""
+
+    def all(self, row: Sequence[Value]) -> list[Numbers]:
+        """The numbers of every output."""
+
+
+class BoundRow:
+    """Through bound memory. There are as many pieces of it as threads were ever in here at once."""
+
+    def __init__(self, session: Any, inputs: list[Tensor], outputs: list[Tensor], missing: bool) -> None:
+        """Nothing is bound before the first row.
+
+        Args:
+            session: onnxruntime's.
+            inputs: together they hold the row, in its order; native alignment puts each where it must be.
+            outputs: with the shapes that they have for one row.
+            missing: whether a value may be None; it goes in as NaN.
+        """
+        self._session, self._inputs, self._outputs, self._missing = session, inputs, outputs, missing
+        self._idle_first: list[_Memory] = []
+        self._idle_all: list[_Memory] = []
+
+    def first(self, row: Sequence[Value]) -> Any:
+        """The first number of the first output; the others are not asked for."""
+        idle = self._idle_first
+        try:
+            memory = idle.pop()  # one step for the interpreter: no two threads get the same
+        except IndexError:
+            memory = _Memory(self._session, self._inputs, self._outputs[:1])
+        memory.run([nan if value is None else value for value in row] if self._missing else row)
+        found = memory.first[0]
+        idle.append(memory)
+        return found
+
+    def all(self, row: Sequence[Value]) -> list[Numbers]:
+        """The numbers of every output."""
+        idle = self._idle_all
+        try:
+            memory = idle.pop()
+        except IndexError:
+            memory = _Memory(self._session, self._inputs, self._outputs)
+        memory.run([nan if value is None else value for value in row] if self._missing else row)
+        found = [output.tolist() for output in memory.outputs]
+        idle.append(memory)
+        return found
+
+
+class _Memory:
+    """For one row and its answer."""
+
+    def __init__(self, session: Any, inputs: list[Tensor], outputs: list[Tensor]) -> None:
+        codes = [f"{int(np.prod(tensor.shape))}{CODES[tensor.dtype]}" for tensor in inputs]
+        packer = struct.Struct("@" + "".join(codes))
+        self._pack = packer.pack_into
+        self._row = np.zeros(packer.size // 8 + 1, np.float64)  # float64: for its alignment
+        self._bytes = self._row.data.cast("B")
+        self._answers = [np.zeros(tensor.shape, tensor.dtype) for tensor in outputs]
+        self.outputs = [answer.reshape(-1).data for answer in self._answers]
+        self.first = self.outputs[0]
+        binding = session.io_binding()
+        for index, tensor in enumerate(inputs):
+            # What comes before it, and then a nothing that is aligned as it is itself.
+            at = struct.calcsize("@" + "".join(codes[:index]) + "0" + CODES[tensor.dtype])
+            where = self._row.ctypes.data + at
+            binding.bind_input(tensor.name, "cpu", 0, np.dtype(tensor.dtype), list(tensor.shape), where)
+        for tensor, answer in zip(outputs, self._answers, strict=True):
+            where = answer.ctypes.data
+            binding.bind_output(tensor.name, "cpu", 0, np.dtype(tensor.dtype), list(tensor.shape), where)
+        self._binding, self._session = binding, session
+
+    def run(self, row: Sequence[Value]) -> None:
+        self._pack(self._bytes, 0, *row)
+        self._session.run_with_iobinding(self._binding)
+
+
+class FedRow:
+    """Through arrays, as a batch goes: for models that take text."""
+
+    def __init__(self, session: Any, feed: Any, outputs: list[str]) -> None:
+        """``feed`` makes the arrays of rows."""
+        self._session, self._feed, self._outputs = session, feed, outputs
+
+    def first(self, row: Sequence[Value]) -> Any:
+        """The first number of the first output; the others are not asked for."""
+        (found,) = self._session.run(self._outputs[:1], self._feed([row]))
+        return found.reshape(-1)[0].item()
+
+    def all(self, row: Sequence[Value]) -> list[Numbers]:
+        """The numbers of every output."""
+        return [found.reshape(-1).tolist() for found in self._session.run(self._outputs, self._feed([row]))]
