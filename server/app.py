@@ -6,7 +6,7 @@ from litestar import Litestar
 from litestar.exceptions import HTTPException
 
 from server.counters import Counters
-from server.endpoints.answer import on_error, on_http_error
+from server.endpoints.answer import add_id, on_error, on_http_error
 from server.endpoints.body import body_reader
 from server.endpoints.config import config_router
 from server.endpoints.docs import docs_routes
@@ -37,6 +37,7 @@ def create_app(serving: Serving, counters: Counters, control: str) -> Litestar:
             config_router(serving, control, read),
         ],
         exception_handlers={HTTPException: on_http_error, Exception: on_error},
+        before_send=[add_id],
         request_max_body_size=max_body_bytes,
         openapi_config=None,  # the document depends on the models and is made by server.openapi
         logging_config=None,

@@ -56,6 +56,11 @@ class InvalidValues(RequestError):
 class TooLarge(RequestError):
     """More bytes or rows than the server is set to take."""
 
+    @classmethod
+    def body(cls, max_body_bytes: int) -> TooLarge:
+        """Of a body with too many bytes."""
+        return cls(f"expected a body of at most {max_body_bytes} bytes; send it in parts")
+
 
 class WrongMediaType(RequestError):
     """The body is declared to be something else than JSON."""
@@ -79,3 +84,8 @@ class ReloadRefused(ServerError):
 
 class Unavailable(ServerError):
     """Not now; a later try may succeed."""
+
+    def __init__(self, words: str, retry_after_s: int = 1) -> None:
+        """Say when to try again, in whole seconds; at least one."""
+        super().__init__(words)
+        self.retry_after_s = max(retry_after_s, 1)

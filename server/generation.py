@@ -12,9 +12,11 @@ import msgspec
 
 from registry.errors import BrokenEntry
 from registry.store import Store
+from server.admission import Line
 from server.errors import NotLoaded
 from server.model import Model
 from server.plan import Plan, PlannedModel
+from server.problem import Headers
 
 log = logging.getLogger("mps")
 
@@ -23,7 +25,7 @@ class Lane(msgspec.Struct, frozen=True):
     """A model as one generation serves it: with the headers that its answers carry."""
 
     model: Model
-    headers: dict[str, str]
+    headers: Headers
     series: int
 
 
@@ -37,6 +39,7 @@ class Generation:
         self.champion = lanes[plan.champion.reference]
         self.lanes = {route: lanes[reference] for route, reference in plan.routes.items()}
         self.max_batch_rows = plan.resolved.settings.max_batch_rows
+        self.timeout_ns = plan.resolved.settings.request_timeout_ms * 1_000_000
 
     def lane(self, name: str | None) -> Lane:
         """The model of that name; None is the champion.
@@ -58,6 +61,8 @@ class Serving:
     def __init__(self) -> None:
         """Nothing is served before the first commit."""
         self._generation: Generation | None = None
+        self.line = Line()
+        """The heavy requests of this worker, of all generations."""
         self.attached = False
         """Whether the supervisor can reach this worker: without it no switch would reach it either."""
 
@@ -104,9 +109,9 @@ def _load(store: Store, planned: PlannedModel) -> Model:
     return Model(entry)
 
 
-def _headers(planned: PlannedModel, generation: int) -> dict[str, str]:
-    return {
-        "X-Model-Name": planned.name,
-        "X-Model-Version": str(planned.version),
-        "X-Model-Generation": str(generation),
-    }
+def _headers(planned: PlannedModel, generation: int) -> Headers:
+    return (
+        ("X-Model-Name", planned.name),
+        ("X-Model-Version", str(planned.version)),
+        ("X-Model-Generation", str(generation)),
+    )

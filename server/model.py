@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+import msgspec
+
 from registry.errors import BrokenEntry
-from registry.manifest import Manifest
+from registry.manifest import Golden, Manifest, Value
 from registry.store import Entry
 from server.answering import style
-from server.proof import prove
+from server.batch import BatchReader
+from server.cost import UNKNOWN, Cost, measure
+from server.errors import InvalidValues
+from server.proof import prove, typed
 from server.schema import Schema
 from server.session import Session
 
@@ -29,11 +36,36 @@ class Model:
             self.schema = Schema(signature, entry.manifest.reference.replace("@", "."))
         except (BrokenEntry, ValueError) as error:
             raise BrokenEntry(f"{entry.manifest.reference}: {error}") from error
+        self.batch = BatchReader(self.schema)
         answering = style(session, signature)
         self.answer = answering.answer
         """(row, probabilities wanted) to JSON."""
         self.answer_batch = answering.answer_batch
         """(slices of rows, probabilities wanted) to JSON."""
+        self.cost = self._measure(entry.golden)
+        """Of its answers, on this machine."""
+
+    def _measure(self, golden: Golden) -> Cost:
+        rows = [typed(self.manifest.signature, row) for row in golden.inputs]
+        asked = [row for row in rows if self._takes(row)]
+
+        def one(row: tuple[Value, ...]) -> None:
+            with suppress(InvalidValues):  # an answer that is no number costs as much
+                self.answer(row, False)
+
+        def many(body: bytes) -> None:
+            with suppress(InvalidValues):
+                self.answer_batch(self.batch.read(body, len(asked), len(asked))[0], False)
+
+        return measure(one, many, asked) if asked else UNKNOWN
+
+    def _takes(self, row: tuple[Value, ...]) -> bool:
+        """Golden rows may lie outside the range that is answered."""
+        try:
+            self.schema.one(msgspec.json.encode(dict(zip(self.schema.signature.names, row, strict=True))))
+        except msgspec.ValidationError:
+            return False
+        return True
 
     @property
     def why_no_probabilities(self) -> str:

@@ -11,6 +11,8 @@ from registry.manifest import label_text
 from server.generation import Generation, Lane
 from server.model import Model
 from server.problem import MEDIA_TYPE
+from server.requestid import HEADER
+from server.settings import MAX_TIMEOUT_MS
 
 REF = "#/components/schemas/{name}"
 Json = dict[str, Any]
@@ -38,6 +40,18 @@ PROBABILITIES: Json = {
     "in": "query",
     "description": "also answer the probability of each class",
     "schema": {"type": "boolean", "default": False},
+}
+TIMEOUT: Json = {
+    "name": "X-Request-Timeout-Ms",
+    "in": "header",
+    "description": "refuse with 503 before any work what cannot be answered within so many milliseconds",
+    "schema": {"type": "integer", "minimum": 1, "maximum": MAX_TIMEOUT_MS},
+}
+REQUEST_ID: Json = {
+    "name": HEADER,
+    "in": "header",
+    "description": "comes back in the answer; without one the server makes one",
+    "schema": {"type": "string", "maxLength": 128},
 }
 SIGNATURE_CHANGE: Json = {
     "name": "allow_signature_change",
@@ -86,10 +100,10 @@ def _prediction(model: Model, kind: str, summary: str, about: str, example: Json
     body = {"application/json": {"schema": {"$ref": reference}, "example": example}}
     headers = {
         name: {"schema": {"type": "string"}}
-        for name in ("X-Model-Name", "X-Model-Version", "X-Model-Generation")
+        for name in ("X-Model-Name", "X-Model-Version", "X-Model-Generation", HEADER)
     }
     operation = _operation(f"{summary}: {about}", answer) | {
-        "parameters": [] if model.why_no_probabilities else [PROBABILITIES],
+        "parameters": [*([] if model.why_no_probabilities else [PROBABILITIES]), TIMEOUT, REQUEST_ID],
         "requestBody": {"required": True, "content": body},
     }
     operation["responses"]["200"]["headers"] = headers

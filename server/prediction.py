@@ -6,20 +6,21 @@ Nothing here knows Litestar, ASGI or WSGI. What can be the caller's fault is che
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from time import perf_counter_ns
 from typing import NamedTuple
 
+from server.admission import HEAVY_NS, Line
 from server.counters import BATCH, PREDICT, Counters
-from server.diagnosis import diagnose_envelope, diagnose_row, diagnose_slice
+from server.diagnosis import diagnose_row
 from server.errors import Fault, InvalidValues, TooLarge, Unavailable, WrongMediaType
 from server.generation import Generation, Lane, Serving
 from server.model import Model
 from server.problem import Reply, problem
-from server.schema import REFUSALS, BadSlice, open_envelope
+from server.schema import REFUSALS
+from server.settings import MAX_TIMEOUT_MS
 
 NO_MODEL_SERIES = 0
-SLICE_ROWS = 512
-"""Rows of a batch that are decoded, converted and run in one go; in between other requests get their turn."""
 
 
 class Ask(NamedTuple):
@@ -30,10 +31,15 @@ class Ask(NamedTuple):
     content_type: str | None
     query: str
     """Raw query string, without ``?``."""
-    body: bytes | TooLarge | Unavailable
+    body: bytes | TooLarge
     """Or why it is not answered."""
+    timeout_ms: str | None
+    """The header ``X-Request-Timeout-Ms``."""
+    request_id: str
+    arrived_ns: int
+    """When its head was there, on the clock of ``perf_counter_ns``; the deadline counts from here."""
     received_ns: int
-    """When the body was there, on the clock of ``perf_counter_ns``."""
+    """When its body was there, too."""
 
 
 class Answered(NamedTuple):
@@ -56,8 +62,15 @@ def predict_batch(serving: Serving, ask: Ask) -> Answered:
     return _answer(serving, ask, BATCH, _many)
 
 
+def takes_long(serving: Serving, ask: Ask, endpoint: int) -> bool:
+    """Whether an event loop should leave it to a thread; what is refused at once does not."""
+    generation = serving.generation
+    lane = generation.champion if ask.model is None else generation.lanes.get(ask.model)
+    return lane is not None and isinstance(ask.body, bytes) and _work_ns(lane, endpoint, ask.body) > HEAVY_NS
+
+
 def count(counters: Counters, answered: Answered) -> None:
-    """Add an answer to the counters. Only the event loop's thread may call this."""
+    """Add an answer to the counters."""
     reply, endpoint, series, rows, elapsed_ns = answered
     counters.count(series, endpoint, reply.status, rows, elapsed_ns)
 
@@ -71,16 +84,50 @@ def _answer(serving: Serving, ask: Ask, endpoint: int, work: Work) -> Answered:
     rows = 0
     try:
         lane = generation.lane(ask.model)
-        if not isinstance(ask.body, bytes):
-            raise ask.body
-        body, rows = work(generation, lane, ask.body, _options(ask, lane.model))
-        reply = Reply(200, lane.headers, body)
+        body = ask.body
+        if not isinstance(body, bytes):
+            raise body
+        probabilities = _options(ask, lane.model)
+        work_ns = _work_ns(lane, endpoint, body)
+        if work_ns > HEAVY_NS or ask.timeout_ms is not None:
+            with _admitted(serving.line, ask, generation.timeout_ns, work_ns):
+                answer, rows = work(generation, lane, body, probabilities)
+        else:
+            answer, rows = work(generation, lane, body, probabilities)
+        reply = Reply(200, lane.headers, answer)
     except Exception as error:  # noqa: BLE001  whatever happens, the caller gets an answer and it is counted
-        reply = problem(error)
-        own = lane.headers if lane else {"X-Model-Generation": str(generation.number)}
-        reply = reply._replace(headers={**own, **reply.headers})
+        reply = problem(error, ask.request_id)
+        own = lane.headers if lane else (("X-Model-Generation", str(generation.number)),)
+        reply = reply._replace(headers=(*own, *reply.headers))
     series = lane.series if lane else NO_MODEL_SERIES
     return Answered(reply, endpoint, series, rows, perf_counter_ns() - ask.received_ns)
+
+
+def _work_ns(lane: Lane, endpoint: int, body: bytes) -> float:
+    cost = lane.model.cost
+    return cost.row_ns if endpoint == PREDICT else cost.byte_ns * len(body)
+
+
+def _admitted(line: Line, ask: Ask, default_ns: int, work_ns: float) -> AbstractContextManager[None]:
+    """The time in which the work may be done.
+
+    Raises:
+        InvalidValues: the deadline is none.
+        Unavailable: it cannot be kept.
+    """
+    deadline_ns = ask.arrived_ns + (default_ns if ask.timeout_ms is None else _timeout_ns(ask.timeout_ms))
+    if work_ns > HEAVY_NS:
+        return line.turn(work_ns, deadline_ns)
+    if perf_counter_ns() + work_ns > deadline_ns:
+        raise Unavailable("the deadline is over before the work begins; allow more time, or try again")
+    return nullcontext()
+
+
+def _timeout_ns(header: str) -> int:
+    if not (header.isascii() and header.isdecimal() and 1 <= int(header[:8]) <= MAX_TIMEOUT_MS):
+        wanted = f"a whole number of milliseconds from 1 to {MAX_TIMEOUT_MS}"
+        raise InvalidValues([Fault("X-Request-Timeout-Ms", f"expected {wanted}, came {header[:40]!r}")])
+    return int(header) * 1_000_000
 
 
 def _one(_: Generation, lane: Lane, body: bytes, probabilities: bool) -> tuple[bytes, int]:
@@ -94,18 +141,8 @@ def _one(_: Generation, lane: Lane, body: bytes, probabilities: bool) -> tuple[b
 
 def _many(generation: Generation, lane: Lane, body: bytes, probabilities: bool) -> tuple[bytes, int]:
     model = lane.model
-    try:
-        rows = open_envelope(body).instances
-        if not rows:
-            raise InvalidValues([Fault("/instances", "'instances' is empty: expected one row or more")])
-        if len(rows) > generation.max_batch_rows:
-            most = generation.max_batch_rows
-            raise TooLarge(f"expected at most {most} rows, came {len(rows)}; send them in parts")
-        return model.answer_batch(model.schema.many(rows, SLICE_ROWS), probabilities), len(rows)
-    except BadSlice as refusal:
-        raise diagnose_slice(model.schema, refusal) from None
-    except REFUSALS as refusal:
-        raise diagnose_envelope(model.schema, body, refusal) from None
+    slices, rows = model.batch.read(body, generation.max_batch_rows, model.cost.slice_rows)
+    return model.answer_batch(slices, probabilities), rows
 
 
 def _options(ask: Ask, model: Model) -> bool:

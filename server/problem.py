@@ -39,19 +39,19 @@ STATUS: dict[type[Exception], tuple[int, str, str]] = {
     Unavailable: (503, "unavailable", "Not available now"),
 }
 """Class to (status, slug of the type URI, title). A subclass falls under its nearest listed ancestor."""
-EXTRA_HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "1"}}
+Headers = tuple[tuple[str, str], ...]
 
 
 class Reply(NamedTuple):
     """An answer, free of any web framework."""
 
     status: int
-    headers: dict[str, str]
+    headers: Headers
     body: bytes
     media_type: str = "application/json"
 
 
-def problem(error: Exception) -> Reply:
+def problem(error: Exception, request_id: str) -> Reply:
     """The answer for an error. What is not in the table is ours: logged in full, told as nothing but 500."""
     for ancestor in type(error).__mro__:
         if ancestor in STATUS:
@@ -59,8 +59,9 @@ def problem(error: Exception) -> Reply:
             faults = error.faults if isinstance(error, InvalidValues) else ()
             told = [{"pointer": _sound(f.pointer), "detail": _sound(f.detail)} for f in faults]
             extra = {"errors": told} if told else {}
-            return _reply(status, f"urn:mps:problem:{slug}", title, _sound(str(error)), extra)
-    log.error("unexpected error", exc_info=error)
+            reply = _reply(status, f"urn:mps:problem:{slug}", title, _sound(str(error)), extra)
+            return reply._replace(headers=_extra_headers(error))
+    log.error("unexpected error in request %s", request_id, exc_info=error)
     return framework_problem(500, "the server failed on this request; its log says why")
 
 
@@ -76,4 +77,10 @@ def framework_problem(status: int, detail: str) -> Reply:
 
 def _reply(status: int, uri: str, title: str, detail: str, extra: dict[str, Any]) -> Reply:
     body = msgspec.json.encode({"type": uri, "title": title, "status": status, "detail": detail, **extra})
-    return Reply(status, EXTRA_HEADERS.get(status, {}), body, MEDIA_TYPE)
+    return Reply(status, (), body, MEDIA_TYPE)
+
+
+def _extra_headers(error: Exception) -> Headers:
+    if isinstance(error, Unavailable):
+        return (("Retry-After", str(error.retry_after_s)),)
+    return (("WWW-Authenticate", "Bearer"),) if isinstance(error, Unauthorized) else ()

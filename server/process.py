@@ -25,6 +25,9 @@ from server.switching.supervisor import Supervisor
 
 SWITCH_INTERVAL_S = 0.0005
 """How long the thread of a large batch keeps the interpreter while a single row waits (Python: 5 ms)."""
+THREADS = 64
+"""Of a worker: requests that it reads or answers at the same time. A client that sends its body slowly holds
+one, and so does a large batch that waits for its turn; idle ones end after half a minute."""
 DRAIN_S = 10
 """A worker that has not finished its requests by then, after being told to stop, is killed."""
 
@@ -63,7 +66,8 @@ def _serve(settings: Settings, address: str, supervisor: Supervisor) -> None:
         "server.process:load_worker",
         address=settings.api_host,
         port=settings.api_port,
-        interface=Interfaces.ASGINL,
+        interface=Interfaces.WSGI if settings.interface == "wsgi" else Interfaces.ASGINL,
+        blocking_threads=THREADS if settings.interface == "wsgi" else 1,
         workers=settings.workers,
         loop=Loops.asyncio,
         websockets=False,
@@ -99,6 +103,7 @@ def load_worker(address: str, log_level: str) -> Any:
     """Runs in each worker before its socket opens: join, then build the application."""
     # Here and not above: the main process neither predicts nor routes, and stays small.
     from server.app import create_app
+    from server.front import Front
     from server.generation import Serving
     from server.switching.member import Member
 
@@ -108,7 +113,11 @@ def load_worker(address: str, log_level: str) -> Any:
     _configure_logging(log_level)
     serving = Serving()
     member = Member(address, serving)
-    app = create_app(serving, member.join(), address)
+    counters = member.join()
+    app: Any = create_app(serving, counters, address)
+    settings = serving.generation.plan.resolved.settings
+    if settings.interface == "wsgi":
+        app = Front(app, serving, counters, settings.max_body_bytes)
     gc.collect()
     gc.freeze()  # what is there now stays: no later collection has to walk through it
     member.up()

@@ -24,6 +24,7 @@ SHIPPED_REGISTRY = str(Path(registry.__file__).parent / "prd")
 KUBERNETES_LINK = re.compile(r"MPS_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")
 """Kubernetes puts these into every pod when a service is called ``mps``; they are no settings of ours."""
 
+MAX_TIMEOUT_MS = 3_600_000
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 Source = str
 """``default``, ``file``, ``environment`` or ``override``."""
@@ -49,6 +50,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Annotated[str, Meta(min_length=16, pattern="^[!-~]+$")] | None,
         Meta(description="bearer token for admin endpoints, 16 characters or more; unset: closed"),
     ] = None
+    interface: Annotated[
+        Literal["wsgi", "asgi"],
+        Meta(description="wsgi: predictions by the short way; asgi: the plain Litestar application"),
+    ] = "wsgi"
+    request_timeout_ms: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=MAX_TIMEOUT_MS,
+            description="deadline of a request without X-Request-Timeout-Ms, in milliseconds",
+        ),
+    ] = 5_000
     max_body_bytes: Annotated[
         int, Meta(ge=1024, le=1 << 30, description="largest request body, in bytes")
     ] = 2 << 20
@@ -71,7 +84,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 HINTS: dict[str, Any] = get_type_hints(Settings, include_extras=True)
 RUNTIME = frozenset(
-    {"model_type", "models", "log_level", "admin_token", "max_batch_rows", "reload_deadline_ms"}
+    {
+        "model_type",
+        "models",
+        "log_level",
+        "admin_token",
+        "max_batch_rows",
+        "reload_deadline_ms",
+        "request_timeout_ms",
+    }
 )
 """Settings that a reload applies; the others hold from start to stop."""
 OVERRIDABLE = RUNTIME - {"admin_token"}

@@ -22,20 +22,26 @@ ROOMS = {
 """Room to what it may import of the other rooms."""
 WALLS = {
     "litestar": ("server/app.py", "server/endpoints/"),
-    "granian": ("server/process.py",),
-    "onnxruntime": ("server/session.py",),
+    "granian": ("server/process.py", "bench/targets/"),
+    "onnxruntime": ("server/session.py", "bench/targets/"),
+    "a2wsgi": ("server/front.py",),
+    "simdjson": ("server/matrix.py",),
     "onnx": ("convert/",),
     "skl2onnx": ("convert/",),
     "onnxmltools": ("convert/",),
-    "sklearn": ("convert/", "research/"),
+    "sklearn": ("convert/", "research/", "bench/targets/"),
     "xgboost": ("convert/", "research/"),
     "lightgbm": ("convert/", "research/"),
     "pandas": ("convert/", "research/"),
     "pyarrow": ("convert/", "research/"),
-    "joblib": ("convert/", "research/"),
+    "joblib": ("convert/", "research/", "bench/targets/"),
     "pickle": (),
     "cloudpickle": (),
     "locust": ("bench/",),
+    "matplotlib": ("bench/",),
+    "fastapi": ("bench/targets/",),
+    "pydantic": ("bench/targets/",),
+    "uvicorn": ("bench/targets/",),
 }
 """Library to the only places that may import it."""
 TRAINING = (

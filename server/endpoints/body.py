@@ -24,7 +24,7 @@ def body_reader(max_body_bytes: int) -> Read:
             return await request.body()
         except RequestEntityTooLarge:
             await _drain(request)
-            return TooLarge(f"expected a body of at most {max_body_bytes} bytes; send it in parts")
+            return TooLarge.body(max_body_bytes)
 
     return read
 

@@ -9,57 +9,50 @@ from time import perf_counter_ns
 from litestar import Response, post
 from litestar.handlers import HTTPRouteHandler
 
-from server.counters import Counters
-from server.endpoints.answer import AnyRequest, respond
+from server.admission import MAX_WAITING
+from server.counters import BATCH, PREDICT, Counters
+from server.endpoints.answer import AnyRequest, id_of, respond
 from server.endpoints.body import Read
-from server.errors import Unavailable
 from server.generation import Serving
-from server.prediction import Answered, Ask, count, predict, predict_batch
+from server.prediction import Ask, count, predict, predict_batch, takes_long
 
-INLINE_BATCH_BYTES = 8192
-"""A larger batch is answered in a thread, so that the single rows behind it do not wait for it."""
-MAX_WAITING_BATCHES = 16
-"""Large batches that one worker lets wait; beyond that it is overloaded and says so."""
+THREADS = MAX_WAITING + 2
+"""Everybody that the line lets wait, whoever is at work, and one whom it refuses."""
 
 
 class Predictions:
     """The prediction endpoints of one worker."""
 
     def __init__(self, serving: Serving, counters: Counters, read: Read) -> None:
-        """Large batches get one thread, and take turns in it."""
+        """What takes long is left to threads, so that the event loop goes on."""
         self._serving, self._counters, self._read = serving, counters, read
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="batch")
-        self._waiting = 0
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="prediction")
 
-    async def answer(self, request: AnyRequest, name: str | None) -> Response[bytes]:
-        """One row."""
-        return self._finish(predict(self._serving, await self._ask(request, name)))
-
-    async def answer_batch(self, request: AnyRequest, name: str | None) -> Response[bytes]:
-        """Many rows."""
+    async def answer(self, request: AnyRequest, endpoint: int, name: str | None) -> Response[bytes]:
+        """By the plain function of the endpoint."""
         ask = await self._ask(request, name)
-        if not isinstance(ask.body, bytes) or len(ask.body) <= INLINE_BATCH_BYTES:
-            return self._finish(predict_batch(self._serving, ask))
-        if self._waiting >= MAX_WAITING_BATCHES:
-            busy = Unavailable(f"{self._waiting} large batches are waiting already; try again")
-            return self._finish(predict_batch(self._serving, ask._replace(body=busy)))
-        self._waiting += 1
-        try:
+        answer = predict if endpoint == PREDICT else predict_batch
+        if takes_long(self._serving, ask, endpoint):
             loop = asyncio.get_running_loop()
-            answered = await loop.run_in_executor(self._thread, predict_batch, self._serving, ask)
-        finally:
-            self._waiting -= 1
-        return self._finish(answered)
-
-    def _finish(self, answered: Answered) -> Response[bytes]:
+            answered = await loop.run_in_executor(self._threads, answer, self._serving, ask)
+        else:
+            answered = answer(self._serving, ask)
         count(self._counters, answered)
         return respond(answered.reply)
 
     async def _ask(self, request: AnyRequest, name: str | None) -> Ask:
-        query: bytes = request.scope["query_string"]
-        body = await self._read(request)
-        declared = request.headers.get("content-type")
-        return Ask(name, declared, query.decode("latin-1"), body, perf_counter_ns())
+        arrived_ns = perf_counter_ns()
+        headers = request.headers
+        return Ask(
+            model=name,
+            content_type=headers.get("content-type"),
+            query=request.scope["query_string"].decode("latin-1"),
+            body=await self._read(request),
+            timeout_ms=headers.get("x-request-timeout-ms"),
+            request_id=id_of(request.scope),
+            arrived_ns=arrived_ns,
+            received_ns=perf_counter_ns(),
+        )
 
 
 def prediction_routes(serving: Serving, counters: Counters, read: Read) -> list[HTTPRouteHandler]:
@@ -68,18 +61,18 @@ def prediction_routes(serving: Serving, counters: Counters, read: Read) -> list[
 
     @post("/predict", status_code=200)
     async def champion(request: AnyRequest) -> Response[bytes]:
-        return await predictions.answer(request, None)
+        return await predictions.answer(request, PREDICT, None)
 
     @post("/predict/batch", status_code=200)
     async def champion_batch(request: AnyRequest) -> Response[bytes]:
-        return await predictions.answer_batch(request, None)
+        return await predictions.answer(request, BATCH, None)
 
     @post("/models/{name:str}/predict", status_code=200)
     async def named(request: AnyRequest) -> Response[bytes]:
-        return await predictions.answer(request, request.path_params["name"])
+        return await predictions.answer(request, PREDICT, request.path_params["name"])
 
     @post("/models/{name:str}/predict/batch", status_code=200)
     async def named_batch(request: AnyRequest) -> Response[bytes]:
-        return await predictions.answer_batch(request, request.path_params["name"])
+        return await predictions.answer(request, BATCH, request.path_params["name"])
 
     return [champion, champion_batch, named, named_batch]

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from litestar.testing import TestClient
 
 from registry.store import Entry, Store
 from server.app import create_app
 from server.counters import Counters, create
+from server.front import Front
 from server.generation import Serving
 from server.settings import SHIPPED_REGISTRY
 from tests.server.application import TOKEN, Client, serve
@@ -35,14 +37,19 @@ def counters() -> Counters:
     return Counters(create(1), 0)
 
 
-@pytest.fixture
-def connect(counters: Counters) -> Iterator[Callable[..., Client]]:
-    """A client of an application with the settings given."""
-    open_clients: list[TestClient[Any]] = []
+@pytest.fixture(params=["wsgi", "asgi"])
+def connect(request: pytest.FixtureRequest, counters: Counters) -> Iterator[Callable[..., Client]]:
+    """A client of an application with the settings given, by either interface: both answer alike."""
+    open_clients: list[Client] = []
 
     def open_client(serving: Serving | None = None, **settings: Any) -> Client:
-        app = create_app(serving or serve(**settings), counters, "\0no-supervisor")
-        client = TestClient(app, raise_server_exceptions=False)
+        serving = serving or serve(**settings)
+        app = create_app(serving, counters, "\0no-supervisor")
+        client: Client = TestClient(app, raise_server_exceptions=False)
+        if request.param == "wsgi":
+            cap = serving.generation.plan.resolved.settings.max_body_bytes
+            transport = httpx.WSGITransport(Front(app, serving, counters, cap))
+            client = Client(transport=transport, base_url="http://testserver", follow_redirects=True)
         client.__enter__()
         open_clients.append(client)
         return client
