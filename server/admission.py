@@ -18,8 +18,9 @@ from server.errors import Unavailable
 
 HEAVY_NS = 1_000_000
 """Work that is expected to take longer waits for its turn."""
-MAX_WAITING = 16
-"""Requests that one worker lets wait, however long their deadlines are: each holds a thread and a body."""
+MAX_WAITING = 8
+"""Requests that one worker lets wait, however long their deadlines are: each holds a thread and a body. The
+setting ``threads`` is larger, so that some are left for single rows."""
 LEARNING = 0.2
 """Share of the newest observation in ``_pace``."""
 FAR_OFF = 20.0

@@ -9,6 +9,7 @@ else is handed on to the application.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import lru_cache
 from io import BytesIO
 from time import perf_counter_ns
@@ -35,17 +36,21 @@ CHUNK_BYTES = 64 << 10
 class Front:
     """The callable that granian serves. Safe to call from several threads."""
 
-    def __init__(self, app: Any, serving: Serving, counters: Counters, max_body_bytes: int) -> None:
-        """Start the event loop of ``app``, in a thread of its own.
+    def __init__(
+        self, build: Callable[[], Any], serving: Serving, counters: Counters, max_body_bytes: int
+    ) -> None:
+        """Begin to build the application, in a thread: predictions need not wait for it.
 
         Args:
-            app: the Litestar application. It has no lifespan hooks: nothing would run them.
+            build: makes the Litestar application. It has no lifespan hooks: nothing would run them.
             serving: at its first generation already.
             counters: this worker's.
             max_body_bytes: largest body that is answered.
         """
-        self._app: Any = ASGIMiddleware(app)
         self._serving, self._counters, self._max_body_bytes = serving, counters, max_body_bytes
+        builder = ThreadPoolExecutor(1, "application")
+        self._app: Future[Any] = builder.submit(lambda: ASGIMiddleware(build()))
+        builder.shutdown(wait=False)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> list[bytes]:
         """Answer one request."""
@@ -85,7 +90,7 @@ class Front:
         path: bytes = environ["PATH_INFO"].encode("latin-1")
         environ["PATH_INFO"] = path.decode("utf-8", "replace").encode().decode("latin-1")
         environ["QUERY_STRING"] = environ["QUERY_STRING"].encode("ascii", "replace").decode()
-        answer: Iterable[bytes] = self._app(environ, start_response)
+        answer: Iterable[bytes] = self._app.result()(environ, start_response)
         return [b"".join(answer)]
 
 

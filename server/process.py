@@ -10,10 +10,10 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from granian.constants import Interfaces, Loops
 from granian.server import Server
@@ -23,11 +23,13 @@ from server.settings import Resolved, Settings, resolve
 from server.switching.state import State
 from server.switching.supervisor import Supervisor
 
+if TYPE_CHECKING:
+    from server.counters import Counters
+    from server.generation import Serving
+    from server.switching.member import Member
+
 SWITCH_INTERVAL_S = 0.0005
 """How long the thread of a large batch keeps the interpreter while a single row waits (Python: 5 ms)."""
-THREADS = 64
-"""Of a worker: requests that it reads or answers at the same time. A client that sends its body slowly holds
-one, and so does a large batch that waits for its turn; idle ones end after half a minute."""
 DRAIN_S = 10
 """A worker that has not finished its requests by then, after being told to stop, is killed."""
 
@@ -67,7 +69,7 @@ def _serve(settings: Settings, address: str, supervisor: Supervisor) -> None:
         address=settings.api_host,
         port=settings.api_port,
         interface=Interfaces.WSGI if settings.interface == "wsgi" else Interfaces.ASGINL,
-        blocking_threads=THREADS if settings.interface == "wsgi" else 1,
+        blocking_threads=settings.threads if settings.interface == "wsgi" else 1,
         workers=settings.workers,
         loop=Loops.asyncio,
         websockets=False,
@@ -101,9 +103,9 @@ class _Respawned(dict[int, float]):
 
 def load_worker(address: str, log_level: str) -> Any:
     """Runs in each worker before its socket opens: join, then build the application."""
+    gc.disable()  # while so much is made that stays
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read while numpy is imported: no thread to spin
     # Here and not above: the main process neither predicts nor routes, and stays small.
-    from server.app import create_app
-    from server.front import Front
     from server.generation import Serving
     from server.switching.member import Member
 
@@ -114,12 +116,33 @@ def load_worker(address: str, log_level: str) -> Any:
     serving = Serving()
     member = Member(address, serving)
     counters = member.join()
-    app: Any = create_app(serving, counters, address)
-    settings = serving.generation.plan.resolved.settings
-    if settings.interface == "wsgi":
-        app = Front(app, serving, counters, settings.max_body_bytes)
-    gc.collect()
+    answer = _callable(serving, counters, partial(_application, serving, counters, member, address))
     gc.freeze()  # what is there now stays: no later collection has to walk through it
+    gc.enable()
+    return answer
+
+
+def _callable(serving: Serving, counters: Counters, build: Callable[[], Any]) -> Any:
+    """What granian calls, for the interface that is set."""
+    settings = serving.generation.plan.resolved.settings
+    if settings.interface == "asgi":
+        return build()
+    from server.front import Front
+
+    return Front(build, serving, counters, settings.max_body_bytes)
+
+
+def _application(serving: Serving, counters: Counters, member: Member, address: str) -> Any:
+    """The whole application. The worker is up when it is there; without it, it is no worker."""
+    try:
+        from server.app import create_app  # takes as long as everything else at the start together
+
+        app = create_app(serving, counters, address)
+    except Exception:
+        logging.getLogger("mps").exception("the application cannot be built")
+        sys.stderr.flush()
+        os._exit(1)  # from whichever thread
+    gc.freeze()
     member.up()
     return app
 

@@ -33,6 +33,8 @@ INPUT_DTYPES = {
 FLOAT_TYPES = ("tensor(float)", "tensor(double)")
 OUTPUTS = {"label": ("tensor(int64)",), "probabilities": FLOAT_TYPES, "value": FLOAT_TYPES}
 ONNXRUNTIME_VERSION: str = onnxruntime.__version__
+_ASKED_ONLY = onnxruntime.RunOptions()
+_ASKED_ONLY.only_execute_path_to_fetches = True  # a label needs none of what makes probabilities of votes
 
 
 class Answers(NamedTuple):
@@ -80,7 +82,7 @@ class Session:
 
     def labels(self, feed: dict[str, NDArray[Any]]) -> NDArray[np.int64]:
         """Class index of each row, ``(n,) int64``."""
-        found: NDArray[np.int64] = self._session.run(["label"], feed)[0]
+        found: NDArray[np.int64] = self._session.run(["label"], feed, _ASKED_ONLY)[0]
         return found
 
     def values(self, feed: dict[str, NDArray[Any]]) -> Floats:
@@ -98,8 +100,14 @@ class Session:
         return Answers(first, np.empty((len(first), 0)))
 
     def one_answer(self, row: Sequence[Value]) -> Answers:
-        """Everything that the model gives for one row, by the way that single rows take."""
+        """Everything that the model gives for one row, by the way that single rows take.
+
+        Raises:
+            ValueError: asked for the first output alone, the model answers something else.
+        """
         first, *others = self.one.all(row)
+        if repr(self.one.first(row)) != repr(first[0]):
+            raise ValueError("the first output depends on what else is asked for")
         if self._outputs == ["value"]:
             return Answers(np.empty(0, np.int64), np.array([first]))
         return Answers(np.array(first, np.int64), np.array(others or [[]]))
@@ -107,15 +115,14 @@ class Session:
     def _one_row(self, signature: Signature) -> OneRow:
         """Through bound memory where every input is a number."""
         if any(np.dtype(dtype).name not in CODES for _, dtype in self._columns):
-            return FedRow(self._session, self.feed, self._outputs)
+            return FedRow(self._session, _ASKED_ONLY, self._columns, self._outputs)
         width = len(signature.features) if self._matrix else 1
         shapes = {"label": (1,), "probabilities": (1, len(signature.classes)), "value": (1, 1)}
         kinds = {tensor.name: INPUT_DTYPES[tensor.type][0] for tensor in self._session.get_outputs()}
         outputs = [Tensor(name, kinds[name], shapes[name]) for name in self._outputs]
         inputs = [Tensor(name, np.dtype(dtype).name, (1, width)) for name, dtype in self._columns]
-        return BoundRow(
-            self._session, inputs, outputs, any(feature.may_be_missing for feature in signature.features)
-        )
+        missing = any(feature.may_be_missing for feature in signature.features)
+        return BoundRow(self._session, _ASKED_ONLY, inputs, outputs, missing)
 
     def _check_inputs(self, signature: Signature) -> list[tuple[str, type]]:
         """Feed names and dtypes, decided once."""

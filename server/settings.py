@@ -54,6 +54,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Literal["wsgi", "asgi"],
         Meta(description="wsgi: predictions by the short way; asgi: the plain Litestar application"),
     ] = "wsgi"
+    threads: Annotated[
+        int,
+        Meta(
+            ge=12,
+            le=512,
+            description="requests that a worker reads or answers at the same time (wsgi)",
+        ),
+    ] = 16
     request_timeout_ms: Annotated[
         int,
         Meta(

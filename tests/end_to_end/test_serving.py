@@ -128,7 +128,7 @@ def test_too_many_large_batches_are_turned_away(server: ServerProcess) -> None:
 def test_clients_that_send_slowly_hold_up_nobody(server: ServerProcess) -> None:
     """Bodies of which only a part has come: each waits by itself, and is answered when the rest is there."""
     head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(EXAMPLE)}\r\n\r\n".encode()
-    slow = [socket.create_connection((server.host, server.port), timeout=10) for _ in range(24)]
+    slow = [socket.create_connection((server.host, server.port), timeout=10) for _ in range(12)]
     for connection in slow:
         connection.sendall(head + EXAMPLE[:9])
     for _ in range(20):

@@ -48,7 +48,7 @@ def connect(request: pytest.FixtureRequest, counters: Counters) -> Iterator[Call
         client: Client = TestClient(app, raise_server_exceptions=False)
         if request.param == "wsgi":
             cap = serving.generation.plan.resolved.settings.max_body_bytes
-            transport = httpx.WSGITransport(Front(app, serving, counters, cap))
+            transport = httpx.WSGITransport(Front(lambda: app, serving, counters, cap))
             client = Client(transport=transport, base_url="http://testserver", follow_redirects=True)
         client.__enter__()
         open_clients.append(client)

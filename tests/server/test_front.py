@@ -55,7 +55,7 @@ def ask(front: Front, request: dict[str, Any]) -> tuple[int, dict[str, str], byt
 def front(counters: Counters) -> Front:
     """Over the shipped registry."""
     serving = serve()
-    return Front(create_app(serving, counters, "nobody"), serving, counters, CAP)
+    return Front(lambda: create_app(serving, counters, "nobody"), serving, counters, CAP)
 
 
 @pytest.mark.parametrize(
