@@ -1,22 +1,20 @@
-"""``mps bench``: the budget guard and the model table."""
+"""``mps bench``: the budget guard, the model table, and how fast the server is beside others."""
 
 from __future__ import annotations
 
 import argparse
-import math
 import shlex
 import signal
 import sys
 from pathlib import Path
 from typing import Any
 
+from bench import compare, footprint, openloop, ratio, scaling, stages
 from bench.errors import BenchError
 from bench.guard import guard
+from bench.options import Commands, add_models, add_out, count, positive
 from bench.table import check, measure
 from registry.errors import RegistryError
-from server.settings import SHIPPED_REGISTRY
-
-RESULTS = Path("bench/results")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -47,10 +45,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     _add_guard(commands)
     _add_table(commands)
+    for module in (compare, ratio, scaling, openloop, stages, footprint):
+        module.add(commands)
     return parser
 
 
-def _add_guard(commands: Any) -> None:
+def _add_guard(commands: Commands) -> None:
     parser = commands.add_parser(
         "guard",
         help="load a real server with each model; fail when a p99 is over its budget or a request fails",
@@ -59,16 +59,16 @@ def _add_guard(commands: Any) -> None:
         "or any request fails. Writes guard.json and guard.md.",
     )
     _add_common(parser)
-    parser.add_argument("--seconds", type=_count, default=4, metavar="N", help="measured (default: 4)")
-    parser.add_argument("--rate", type=_positive, default=100.0, metavar="R", help="requests/s (100)")
-    parser.add_argument("--budget-ms", type=_positive, metavar="X", help="instead of the manifests' budgets")
+    parser.add_argument("--seconds", type=count, default=4, metavar="N", help="measured (default: 4)")
+    parser.add_argument("--rate", type=positive, default=100.0, metavar="R", help="requests/s (100)")
+    parser.add_argument("--budget-ms", type=positive, metavar="X", help="instead of the manifests' budgets")
     parser.add_argument(
         "--together", action="store_true", help="also beside batches, and while models are switched"
     )
     parser.set_defaults(run=guard)
 
 
-def _add_table(commands: Any) -> None:
+def _add_table(commands: Commands) -> None:
     parser = commands.add_parser(
         "table",
         help="measure what the README says of each model, and write it there",
@@ -76,7 +76,7 @@ def _add_table(commands: Any) -> None:
         "and models.md; with --readme also the part of that page between its markers.",
     )
     _add_common(parser)
-    parser.add_argument("--requests", type=_count, default=2000, metavar="N", help="per model (2000)")
+    parser.add_argument("--requests", type=count, default=2000, metavar="N", help="per model (2000)")
     page = parser.add_mutually_exclusive_group()
     page.add_argument("--readme", type=Path, metavar="FILE", help="write the table into this page")
     only_check = "measure nothing; fail unless the page says what models.json says"
@@ -89,34 +89,9 @@ def _table(arguments: argparse.Namespace, command: str) -> int:
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--registry", default=SHIPPED_REGISTRY, metavar="DIR", help="registry root (default: the shipped one)"
-    )
-    parser.add_argument("--models", type=_names, default=[], metavar="A,B", help="only these (default: all)")
-    parser.add_argument(
-        "--workers", type=_count, default=2, metavar="N", help="server processes (default: 2)"
-    )
-    parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="(default: %(default)s)")
-
-
-def _names(text: str) -> list[str]:
-    return [name for name in text.split(",") if name]
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number above 0, came {text!r}")
-    return int(text)
-
-
-def _positive(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < math.inf:
-        raise argparse.ArgumentTypeError(f"expected a number above 0, came {text!r}")
-    return value
+    add_models(parser)
+    parser.add_argument("--workers", type=count, default=2, metavar="N", help="server processes (default: 2)")
+    add_out(parser)
 
 
 if __name__ == "__main__":

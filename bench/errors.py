@@ -3,6 +3,7 @@
 BenchError
 ├── ServerDied     the server ended, or never became ready
 ├── LoadFailed     the load generator ended without figures
+├── ToolMissing    a program that only this measurement needs is not there
 └── BadDocument    a page without its markers, or figures that cannot be read
 """
 
@@ -17,6 +18,10 @@ class ServerDied(BenchError):
 
 class LoadFailed(BenchError):
     """The load generator ended without figures."""
+
+
+class ToolMissing(BenchError):
+    """A program that only this measurement needs is not there."""
 
 
 class BadDocument(BenchError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -28,14 +29,14 @@ class Machine(msgspec.Struct, frozen=True):
         return f"{self.processor}, {self.cores} cores, {self.system}; Python {self.python}, {packages}"
 
 
-def this_machine() -> Machine:
-    """What this process runs on; of the packages, those that are installed at runtime."""
+def this_machine(more: Sequence[str] = ()) -> Machine:
+    """What this process runs on; of the packages, those that serve and load, and those named besides."""
     return Machine(
         processor=processor(CPUINFO.read_text() if CPUINFO.exists() else ""),
         cores=os.cpu_count() or 1,
         system=platform.system(),
         python=platform.python_version(),
-        packages={name: version(name) for name in PACKAGES},
+        packages={name: version(name) for name in sorted({*PACKAGES, *more})},
     )
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from bench.process import ServerProcess
+from bench.targets.shelf import Shelf, stocked
 from registry.manifest import (
     Bound,
     Card,
@@ -46,6 +47,12 @@ def leftovers() -> Callable[[], list[Any]]:
     here = psutil.Process()
     before = {child.pid for child in here.children(recursive=True)}
     return lambda: [child for child in here.children(recursive=True) if child.pid not in before]
+
+
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
+    """The forest that every target serves, trained and converted."""
+    return stocked(tmp_path_factory.mktemp("shelf"))
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,12 @@ from bench.__main__ import main
         ["guard", "--workers", "0"],
         ["table", "--requests", "1.5"],
         ["table", "--readme", "a", "--check", "b"],
+        ["compare", "--rounds", "0"],
+        ["compare", "--set", "interface"],
+        ["compare", "--set", "=asgi"],
+        ["ratio", "--floor", "-1"],
+        ["http", "--connections", "1,,2"],
+        ["open-loop", "--rate", "nan"],
     ],
 )
 def test_wrong_usage_is_told(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -31,13 +37,23 @@ def test_wrong_usage_is_told(words: list[str], capsys: pytest.CaptureFixture[str
     assert "usage: mps bench" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["guard", "table"])
-def test_help_is_enough(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        ("guard", "--registry"),
+        ("table", "--registry"),
+        ("compare", "--only"),
+        ("ratio", "--floor"),
+        ("http", "--workers"),
+        ("open-loop", "--rate"),
+    ],
+)
+def test_help_is_enough(command: str, option: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Each subcommand says what it does and writes."""
     with pytest.raises(SystemExit) as ended:
         main([command, "--help"])
     assert ended.value.code == 0
-    assert "--registry" in capsys.readouterr().out
+    assert option in capsys.readouterr().out
 
 
 def test_no_models_is_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

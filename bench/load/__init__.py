@@ -1,0 +1,1 @@
+"""The load generator: raw sockets, one thread, a process of its own, every answer checked."""
