@@ -25,6 +25,9 @@ LEARNING = 0.2
 """Share of the newest observation in ``_pace``."""
 FAR_OFF = 20.0
 """An observation that is further from its estimate says that something else went on."""
+LEAST_PACE = 0.25
+"""An estimate is not further above the truth. A deadline that even this would miss is hopeless, and no reason
+to doubt the estimate."""
 EASE = 0.7
 """What a refusal by a worker that has nothing else to do leaves of ``_pace``: an estimate that is too high
 would otherwise never be put right, because only work that was admitted can be measured."""
@@ -88,8 +91,8 @@ class Line:
                 words = f"{MAX_WAITING} large requests are waiting already; try again"
                 raise Unavailable(words, math.ceil(ahead_ns / 1e9))
             if now_ns + ahead_ns + work_ns * self._pace > deadline_ns:
-                if not self._places:
-                    self._pace *= EASE
+                if not self._places and now_ns + work_ns * LEAST_PACE <= deadline_ns:
+                    self._pace = max(self._pace * EASE, LEAST_PACE)
                 words = f"the deadline cannot be kept: {ahead_ns / 1e6:.0f} ms of work come first"
                 raise Unavailable(words, math.ceil(ahead_ns / 1e9))
             place = _Place(work_ns)
@@ -106,5 +109,5 @@ class Line:
                 self._places[0].start(perf_counter_ns())
 
     def _learn(self, ratio: float) -> None:
-        ratio = min(max(ratio, 1 / FAR_OFF), FAR_OFF)
+        ratio = min(max(ratio, LEAST_PACE), FAR_OFF)
         self._pace += LEARNING * (ratio - self._pace)  # only who has the turn is here

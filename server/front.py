@@ -18,26 +18,27 @@ from typing import Any
 from a2wsgi import ASGIMiddleware
 
 from server.counters import Counters
-from server.errors import TooLarge
+from server.errors import MalformedBody, TooLarge, Unavailable
 from server.generation import Serving
 from server.prediction import Answered, Ask, count, predict, predict_batch
+from server.problem import Reply, problem
+from server.reading import BodyReader, Environ
 from server.requestid import HEADER, request_id
 
-Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
 Endpoint = Callable[[Serving, Ask], Answered]
 
-MAX_DRAINED_BYTES = 64 << 20
-"""How much of a body that is refused anyway is read and dropped. A client that is still sending when the
-connection closes sees a broken pipe instead of the answer."""
-CHUNK_BYTES = 64 << 10
+BUILD_S = 10.0
+"""The first requests that are not predictions wait so long for the application, which takes a second."""
+MOST_PATH = 512
+"""Characters of a path that is looked up, and kept: model names are shorter."""
 
 
 class Front:
     """The callable that granian serves. Safe to call from several threads."""
 
     def __init__(
-        self, build: Callable[[], Any], serving: Serving, counters: Counters, max_body_bytes: int
+        self, build: Callable[[], Any], serving: Serving, counters: Counters, bodies: BodyReader
     ) -> None:
         """Begin to build the application, in a thread: predictions need not wait for it.
 
@@ -45,9 +46,9 @@ class Front:
             build: makes the Litestar application. It has no lifespan hooks: nothing would run them.
             serving: at its first generation already.
             counters: this worker's.
-            max_body_bytes: largest body that is answered.
+            bodies: reads them.
         """
-        self._serving, self._counters, self._max_body_bytes = serving, counters, max_body_bytes
+        self._serving, self._counters, self._bodies = serving, counters, bodies
         builder = ThreadPoolExecutor(1, "application")
         self._app: Future[Any] = builder.submit(lambda: ASGIMiddleware(build()))
         builder.shutdown(wait=False)
@@ -56,17 +57,22 @@ class Front:
         """Answer one request."""
         arrived_ns = perf_counter_ns()
         name = request_id(environ.get("HTTP_X_REQUEST_ID"))
-        body = read(environ, self._max_body_bytes)
-        route = prediction_route(environ["PATH_INFO"]) if environ["REQUEST_METHOD"] == "POST" else None
+        path = environ["PATH_INFO"]
+        predicts = environ["REQUEST_METHOD"] == "POST" and len(path) <= MOST_PATH
+        route = prediction_route(path) if predicts else None
+        try:
+            body = self._bodies.read(environ)
+        except (MalformedBody, Unavailable) as error:
+            return _say(start_response, problem(error, name), name)
         if route is None:
             return self._hand_on(environ, start_response, name, body)
         endpoint, model = route
-        fits = len(body) <= self._max_body_bytes
+        cap = self._bodies.max_body_bytes
         ask = Ask(
             model,
             environ.get("CONTENT_TYPE"),
             environ["QUERY_STRING"],
-            body if fits else TooLarge.body(self._max_body_bytes),
+            body if len(body) <= cap else TooLarge.body(cap),
             environ.get("HTTP_X_REQUEST_TIMEOUT_MS"),
             name,
             arrived_ns,
@@ -74,15 +80,17 @@ class Front:
         )
         answered = endpoint(self._serving, ask)
         count(self._counters, answered)
-        reply = answered.reply
-        headers = [("Content-Type", reply.media_type), *reply.headers, (HEADER, name)]
-        start_response(f"{reply.status} ", headers)
-        return [reply.body]
+        return _say(start_response, answered.reply, name)
 
     def _hand_on(
         self, environ: Environ, start_response: StartResponse, name: str, body: bytes
     ) -> list[bytes]:
         """To the application, which says itself that a body of one byte too many is too large."""
+        try:
+            app = self._app.result(BUILD_S)
+        except TimeoutError:
+            starting = Unavailable("the server is starting; try again")
+            return _say(start_response, problem(starting, name), name)
         environ.pop("HTTP_TRANSFER_ENCODING", None)
         environ["HTTP_X_REQUEST_ID"] = name
         environ["wsgi.input"], environ["CONTENT_LENGTH"] = BytesIO(body), str(len(body))
@@ -90,14 +98,19 @@ class Front:
         path: bytes = environ["PATH_INFO"].encode("latin-1")
         environ["PATH_INFO"] = path.decode("utf-8", "replace").encode().decode("latin-1")
         environ["QUERY_STRING"] = environ["QUERY_STRING"].encode("ascii", "replace").decode()
-        answer: Iterable[bytes] = self._app.result()(environ, start_response)
+        answer: Iterable[bytes] = app(environ, start_response)
         return [b"".join(answer)]
+
+
+def _say(start_response: StartResponse, reply: Reply, name: str) -> list[bytes]:
+    start_response(f"{reply.status} ", [("Content-Type", reply.media_type), *reply.headers, (HEADER, name)])
+    return [reply.body]
 
 
 @lru_cache(maxsize=1024)
 def prediction_route(path: str) -> tuple[Endpoint, str | None] | None:
-    """The plain function of a prediction endpoint, and the model's name in the path."""
-    match path.split("/"):
+    """The plain function of a prediction endpoint, and the model's name in the path (WSGI's latin-1)."""
+    match path.encode("latin-1").decode("utf-8", "replace").split("/"):
         case ["", "predict"]:
             return predict, None
         case ["", "predict", "batch"]:
@@ -107,20 +120,3 @@ def prediction_route(path: str) -> tuple[Endpoint, str | None] | None:
         case ["", "models", name, "predict", "batch"] if name:
             return predict_batch, name
     return None
-
-
-def read(environ: Environ, max_body_bytes: int) -> bytes:
-    """The body; of one that is too large, its beginning, with one byte too many. The rest is dropped."""
-    declared = environ.get("CONTENT_LENGTH")
-    if declared is None and "HTTP_TRANSFER_ENCODING" not in environ:
-        return b""
-    stream = environ["wsgi.input"]
-    if declared is not None and int(declared) <= max_body_bytes:
-        whole: bytes = stream.read()
-        return whole
-    parts, length = [], 0
-    while length < MAX_DRAINED_BYTES and (part := stream.read(CHUNK_BYTES)):
-        if length <= max_body_bytes:
-            parts.append(part)
-        length += len(part)
-    return b"".join(parts)[: max_body_bytes + 1]

@@ -124,7 +124,7 @@ class FedRow:
     def __init__(
         self, session: Any, options: Any, dtypes: list[tuple[str, type]], outputs: list[str]
     ) -> None:
-        """``dtypes`` has the name and the numpy dtype of each column, in the order of a row."""
+        """``dtypes`` has the name and the numpy dtype of each column, in the order of a row; or of all."""
         self._session, self._options, self._dtypes, self._outputs = session, options, dtypes, outputs
         self._idle: list[dict[str, NDArray[Any]]] = []
 
@@ -140,9 +140,13 @@ class FedRow:
         try:
             feed = self._idle.pop()
         except IndexError:
-            feed = {name: np.zeros((1, 1), dtype) for name, dtype in self._dtypes}
-        for array, value in zip(feed.values(), row, strict=True):
-            array[0, 0] = value
+            width = len(row) // len(self._dtypes)
+            feed = {name: np.zeros((1, width), dtype) for name, dtype in self._dtypes}
+        if len(feed) == 1:
+            feed[self._dtypes[0][0]][0] = row
+        else:
+            for array, value in zip(feed.values(), row, strict=True):
+                array[0, 0] = value
         found: list[NDArray[Any]] = self._session.run(outputs, feed, self._options)
         self._idle.append(feed)
         return found

@@ -21,6 +21,8 @@ from server.schema import REFUSALS
 from server.settings import MAX_TIMEOUT_MS
 
 NO_MODEL_SERIES = 0
+PARSE_BYTE_NS = 10
+"""A byte of a single row's body, at most. A usual row has a hundred; a body of a megabyte takes its turn."""
 
 
 class Ask(NamedTuple):
@@ -37,7 +39,7 @@ class Ask(NamedTuple):
     """The header ``X-Request-Timeout-Ms``."""
     request_id: str
     arrived_ns: int
-    """When its head was there, on the clock of ``perf_counter_ns``; the deadline counts from here."""
+    """When a thread took it up, on the clock of ``perf_counter_ns``; the deadline counts from here."""
     received_ns: int
     """When its body was there, too."""
 
@@ -105,7 +107,7 @@ def _answer(serving: Serving, ask: Ask, endpoint: int, work: Work) -> Answered:
 
 def _work_ns(lane: Lane, endpoint: int, body: bytes) -> float:
     cost = lane.model.cost
-    return cost.row_ns if endpoint == PREDICT else cost.byte_ns * len(body)
+    return cost.row_ns + PARSE_BYTE_NS * len(body) if endpoint == PREDICT else cost.byte_ns * len(body)
 
 
 def _admitted(line: Line, ask: Ask, default_ns: int, work_ns: float) -> AbstractContextManager[None]:
@@ -124,7 +126,8 @@ def _admitted(line: Line, ask: Ask, default_ns: int, work_ns: float) -> Abstract
 
 
 def _timeout_ns(header: str) -> int:
-    if not (header.isascii() and header.isdecimal() and 1 <= int(header[:8]) <= MAX_TIMEOUT_MS):
+    sound = header.isascii() and header.isdecimal() and len(header) <= len(str(MAX_TIMEOUT_MS))
+    if not sound or not 1 <= int(header) <= MAX_TIMEOUT_MS:
         wanted = f"a whole number of milliseconds from 1 to {MAX_TIMEOUT_MS}"
         raise InvalidValues([Fault("X-Request-Timeout-Ms", f"expected {wanted}, came {header[:40]!r}")])
     return int(header) * 1_000_000

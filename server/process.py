@@ -128,8 +128,12 @@ def _callable(serving: Serving, counters: Counters, build: Callable[[], Any]) ->
     if settings.interface == "asgi":
         return build()
     from server.front import Front
+    from server.reading import BodyReader
 
-    return Front(build, serving, counters, settings.max_body_bytes)
+    for name in list(os.environ):  # granian lays each request's headers over the environment
+        if name.startswith("HTTP_") or name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+            del os.environ[name]
+    return Front(build, serving, counters, BodyReader(settings.max_body_bytes, settings.threads))
 
 
 def _application(serving: Serving, counters: Counters, member: Member, address: str) -> Any:

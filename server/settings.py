@@ -57,7 +57,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     threads: Annotated[
         int,
         Meta(
-            ge=12,
+            ge=13,
             le=512,
             description="requests that a worker reads or answers at the same time (wsgi)",
         ),

@@ -8,10 +8,7 @@ from litestar.exceptions.http_exceptions import RequestEntityTooLarge
 
 from server.endpoints.answer import AnyRequest
 from server.errors import TooLarge
-
-MAX_DRAINED_BYTES = 64 << 20
-"""How much of a body that is refused anyway is read and dropped. A client that is still sending when the
-connection closes sees a broken pipe instead of the answer."""
+from server.reading import MAX_DRAINED_BYTES
 
 Read = Callable[[AnyRequest], Awaitable[bytes | TooLarge]]
 

@@ -15,6 +15,7 @@ from server.app import create_app
 from server.counters import Counters, create
 from server.front import Front
 from server.generation import Serving
+from server.reading import BodyReader
 from server.settings import SHIPPED_REGISTRY
 from tests.server.application import TOKEN, Client, serve
 
@@ -47,8 +48,9 @@ def connect(request: pytest.FixtureRequest, counters: Counters) -> Iterator[Call
         app = create_app(serving, counters, "\0no-supervisor")
         client: Client = TestClient(app, raise_server_exceptions=False)
         if request.param == "wsgi":
-            cap = serving.generation.plan.resolved.settings.max_body_bytes
-            transport = httpx.WSGITransport(Front(lambda: app, serving, counters, cap))
+            settled = serving.generation.plan.resolved.settings
+            front = Front(lambda: app, serving, counters, BodyReader(settled.max_body_bytes, settled.threads))
+            transport = httpx.WSGITransport(front)
             client = Client(transport=transport, base_url="http://testserver", follow_redirects=True)
         client.__enter__()
         open_clients.append(client)

@@ -11,7 +11,9 @@ from time import perf_counter_ns, sleep
 import pytest
 
 from server.admission import MAX_WAITING, Line
-from server.errors import Unavailable
+from server.errors import SettingsError, Unavailable
+from server.reading import SPARE_THREADS
+from server.settings import resolve
 
 FAR_NS = 60_000_000_000
 """A deadline that no test waits for."""
@@ -126,6 +128,22 @@ def test_an_error_in_the_work_gives_the_turn_on() -> None:
     _pass(line)
 
 
+def test_some_threads_are_left_whoever_waits() -> None:
+    """The fewest threads that can be set are more than those who wait, work, or send slowly."""
+    with pytest.raises(SettingsError):
+        resolve({"MPS_THREADS": str(MAX_WAITING + 1 + SPARE_THREADS - 2)}, None, {})
+    assert resolve({"MPS_THREADS": "13"}, None, {}).settings.threads > MAX_WAITING + 1
+
+
+def test_hopeless_deadlines_teach_nothing() -> None:
+    """Whatever they ask, the work takes as long as it takes."""
+    line = Line()
+    for _ in range(100):
+        with pytest.raises(Unavailable), line.turn(500 * MS, soon(MS)):
+            pytest.fail("it began")
+    assert line._pace == 1.0
+
+
 def test_estimates_follow_the_truth() -> None:
     """Work that takes ten times as long as was measured at load is soon expected to."""
     line = Line()
@@ -141,7 +159,7 @@ def test_an_estimate_that_is_too_high_is_put_right() -> None:
     line, refused = Line(), 0
     while refused < 100:
         try:
-            with line.turn(1_000 * MS, soon(100 * MS)):
+            with line.turn(1_000 * MS, soon(400 * MS)):
                 break
         except Unavailable:
             refused += 1

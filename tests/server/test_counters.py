@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from server.counters import BATCH, BUCKETS_S, MAX_SERIES, PREDICT, Counters, create, exposition, series_index
+import sys
+import threading
+
+from server.counters import (
+    BATCH,
+    BUCKETS_S,
+    DESKS,
+    MAX_SERIES,
+    PREDICT,
+    Counters,
+    create,
+    exposition,
+    series_index,
+)
 
 
 def two_seats() -> tuple[Counters, Counters]:
@@ -33,6 +46,29 @@ def test_a_replacement_goes_on_counting() -> None:
     replacement = Counters(shared, 0)
     replacement.count(1, PREDICT, 200, 1, 1)
     assert "} 2" in exposition(replacement, ("m@1",), 1, "m@1")
+
+
+def test_threads_lose_nothing() -> None:
+    """Many at once, more than there are desks: the sum is exact."""
+    one, _ = two_seats()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+
+    def work() -> None:
+        for _ in range(2000):
+            one.count(1, PREDICT, 200, 1, 1000)
+
+    threads = [threading.Thread(target=work) for _ in range(2 * DESKS)]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert f'mps_rows_total{{model="m",version="1"}} {2 * DESKS * 2000}\n' in exposition(
+        one, ("m@1",), 1, "m@1"
+    )
 
 
 def test_statuses_and_buckets_are_told_apart() -> None:

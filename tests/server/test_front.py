@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import threading
 from io import BytesIO
+from time import sleep
 from typing import Any
 
+import msgspec
 import pytest
 
 from server.app import create_app
 from server.counters import Counters
-from server.front import CHUNK_BYTES, Front, prediction_route, read
+from server.front import MOST_PATH, Front, prediction_route
 from server.prediction import predict, predict_batch
-from tests.server.application import serve
+from server.reading import CHUNK_BYTES, SPARE_THREADS, BodyReader
+from tests.server.application import IRIS, TOKEN, serve
 
 CAP = 100
+EXAMPLE = msgspec.json.encode(IRIS)
 
 
 class Stream(BytesIO):
@@ -54,8 +59,8 @@ def ask(front: Front, request: dict[str, Any]) -> tuple[int, dict[str, str], byt
 @pytest.fixture
 def front(counters: Counters) -> Front:
     """Over the shipped registry."""
-    serving = serve()
-    return Front(lambda: create_app(serving, counters, "nobody"), serving, counters, CAP)
+    serving = serve(admin_token=TOKEN)
+    return Front(lambda: create_app(serving, counters, "nobody"), serving, counters, BodyReader(CAP, 16))
 
 
 @pytest.mark.parametrize(
@@ -81,9 +86,9 @@ def test_predictions_take_the_short_way(path: str, route: object) -> None:
 
 def test_a_body_is_read_up_to_the_cap(front: Front) -> None:
     """One byte too many is enough to know; the rest is dropped, so that the client can finish sending."""
-    assert read(environ("/", b"x" * CAP), CAP) == b"x" * CAP
+    assert BodyReader(CAP, 16).read(environ("/", b"x" * CAP)) == b"x" * CAP
     request = environ("/", b"x" * (CHUNK_BYTES * 2))
-    assert len(read(request, CAP)) == CAP + 1
+    assert len(BodyReader(CAP, 16).read(request)) == CAP + 1
     assert request["wsgi.input"].left == 0
     status, headers, body = ask(front, environ("/predict", b"x" * (CAP + 1)))
     assert (status, headers["content-type"]) == (413, "application/problem+json")
@@ -94,22 +99,98 @@ def test_a_body_of_unknown_length_is_read_too(front: Front) -> None:
     """``Transfer-Encoding: chunked`` says nothing of its length; without either header there is no body."""
     chunked = environ("/", b"x" * 50, HTTP_TRANSFER_ENCODING="chunked")
     del chunked["CONTENT_LENGTH"]
-    assert read(chunked, CAP) == b"x" * 50
+    assert BodyReader(CAP, 16).read(chunked) == b"x" * 50
     endless = environ("/", b"x" * 1000, HTTP_TRANSFER_ENCODING="chunked")
     del endless["CONTENT_LENGTH"]
-    assert len(read(endless, CAP)) == CAP + 1
+    assert len(BodyReader(CAP, 16).read(endless)) == CAP + 1
     none = environ("/", b"not mine")
     del none["CONTENT_LENGTH"]
-    assert read(none, CAP) == b""
+    assert BodyReader(CAP, 16).read(none) == b""
 
 
 def test_a_chunked_body_reaches_the_application_whole(front: Front) -> None:
     """The bridge itself would take it for empty, and an empty reload is not the one that came."""
-    request = environ("/config/reload", b"[1]", HTTP_TRANSFER_ENCODING="chunked")
+    token = f"Bearer {TOKEN}"
+    request = environ("/config/reload", b"[1]", HTTP_TRANSFER_ENCODING="chunked", HTTP_AUTHORIZATION=token)
+    request["CONTENT_TYPE"] = "application/json"
     del request["CONTENT_LENGTH"]
     status, _, body = ask(front, request)
-    assert status == 403  # closed without a token; the body is sound as far as it matters
-    assert b"MPS_ADMIN_TOKEN" in body
+    assert status == 422
+    assert b"expected an object of settings" in body
+
+
+@pytest.mark.parametrize("path", ["/config/reload", "/predict"])
+@pytest.mark.parametrize("came", [b"", b"{"])
+def test_a_body_that_was_cut_off_is_none(front: Front, path: str, came: bytes) -> None:
+    """The client hung up while it was sending: what came is not what it meant."""
+    cut = environ(path, came, CONTENT_LENGTH="24", HTTP_AUTHORIZATION=f"Bearer {TOKEN}")
+    status, _, body = ask(front, cut)
+    assert status == 400
+    assert b"before it was complete" in body
+    chunked = environ(path, b"", HTTP_TRANSFER_ENCODING="chunked", HTTP_AUTHORIZATION=f"Bearer {TOKEN}")
+    del chunked["CONTENT_LENGTH"]
+    assert ask(front, chunked)[0] == 400
+
+
+def test_http_2_needs_no_length(front: Front) -> None:
+    """Neither it nor a transfer encoding."""
+    request = environ("/predict", EXAMPLE, SERVER_PROTOCOL="HTTP/2")
+    del request["CONTENT_LENGTH"]
+    assert ask(front, request)[::2] == (200, b'{"prediction":"setosa"}')
+
+
+def test_what_is_slow_to_come_leaves_threads_to_others(front: Front) -> None:
+    """As many slow senders as threads but the spare ones: the next body is refused, health is answered."""
+    hold, threads = threading.Event(), []
+
+    class Slow(Stream):
+        def read(self, size: int | None = None) -> bytes:
+            hold.wait(30)
+            return super().read(size)
+
+    for _ in range(16 - SPARE_THREADS):
+        request = environ("/predict", EXAMPLE)
+        request["wsgi.input"] = Slow(EXAMPLE)
+        threads.append(threading.Thread(target=ask, args=(front, request)))
+        threads[-1].start()
+    quick = environ("/predict", EXAMPLE)
+    while ask(front, dict(quick, **{"wsgi.input": Stream(EXAMPLE)}))[0] == 200:
+        sleep(0.02)  # they are not slow yet
+    status, headers, body = ask(front, quick)
+    assert (status, headers["retry-after"]) == (503, "1")
+    assert b"sending slowly" in body
+    assert ask(front, environ("/health", method="GET", CONTENT_LENGTH=None))[0] == 200
+    hold.set()
+    for thread in threads:
+        thread.join()
+    assert ask(front, environ("/predict", EXAMPLE))[0] == 200
+
+
+def test_nobody_waits_long_for_the_application(counters: Counters, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it is built, predictions are answered; everything else is told to come again in the end."""
+    monkeypatch.setattr("server.front.BUILD_S", 0.05)
+    built = threading.Event()
+
+    def build() -> Any:
+        built.wait(30)
+        return create_app(serving, counters, "nobody")
+
+    serving = serve()
+    front = Front(build, serving, counters, BodyReader(CAP, 16))
+    assert ask(front, environ("/predict", EXAMPLE))[0] == 200
+    assert ask(front, environ("/health", method="GET"))[0] == 503
+    built.set()
+    front._app.result()
+    assert ask(front, environ("/health", method="GET"))[0] == 200
+
+
+def test_long_paths_are_not_kept(front: Front) -> None:
+    """Anybody may send them; they are answered all the same."""
+    kept = prediction_route.cache_info().currsize
+    for number in range(3):
+        path = f"/models/{number}{'x' * MOST_PATH}/predict"
+        assert ask(front, environ(path, b"{}"))[0] == 404
+    assert prediction_route.cache_info().currsize == kept
 
 
 @pytest.mark.parametrize("path", ["/\xff", "/models/\xff\xfe", "/\x00", "/predict\xff"])

@@ -73,6 +73,16 @@ def test_missing_goes_in_as_nan() -> None:
     _, numbers = session.one.all((None, 1.0))
     assert math.isnan(numbers[0])
     assert numbers[1] == 1.0
+    summed = Session(valued(), Signature(features=features))
+    assert math.isnan(summed.one.first((None, 1.0)))
+
+
+def test_an_output_that_depends_on_what_else_is_asked_for_is_refused() -> None:
+    """No graph does that; if one did, a label without probabilities would not be the proved one."""
+    session = Session(valued(), signature("float32", "float32", classes=()))
+    session.one.first = lambda row: 0.0  # type: ignore[method-assign]
+    with pytest.raises(ValueError, match="depends on what else is asked for"):
+        session.one_answer((1.5, 2.25))
 
 
 def test_text_goes_through_arrays() -> None:
