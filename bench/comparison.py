@@ -52,6 +52,10 @@ class Comparison(msgspec.Struct, frozen=True):
     figures: tuple[Figures, ...]
     faults: tuple[str, ...]
 
+    def goals(self) -> str:
+        """The ratios that have one."""
+        return columns(RATIO_HEADINGS, [_cells(ratio) for ratio in self.ratios if ratio.goal])
+
     def markdown(self) -> str:
         """The whole report."""
         goals = [ratio for ratio in self.ratios if ratio.goal]

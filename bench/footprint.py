@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import msgspec
@@ -33,6 +34,12 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--install", action="store_true", help="also install the checkout into a new environment"
     )
+    parser.add_argument(
+        "--python",
+        default=sys.executable,
+        metavar="FILE",
+        help="interpreter whose environment serves; the one that has the benchmarks loads some packages more",
+    )
     add_out(parser)
     parser.set_defaults(run=footprint)
 
@@ -50,8 +57,8 @@ def footprint(arguments: argparse.Namespace, command: str) -> int:
     report = FootprintReport(
         command=command,
         machine=this_machine(),
-        start_up=start_up(str(root), entries[0], arguments.rounds),
-        memory=memory(str(root), entries),
+        start_up=start_up(str(root), entries[0], arguments.rounds, arguments.python),
+        memory=memory(str(root), entries, python=arguments.python),
         models=tuple(model_weight(entry) for entry in entries),
         packages=installed(Path.cwd()) if arguments.install else None,
     )

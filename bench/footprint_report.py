@@ -33,10 +33,11 @@ class FootprintReport(msgspec.Struct, frozen=True):
 
     def markdown(self) -> str:
         """Figures beside their targets, then what they consist of."""
-        parts = [self._targets(), self._starting(), self._memory(), self._models(), self._install()]
+        parts = [self.targets(), self._starting(), self._memory(), self._models(), self._install()]
         return "\n".join([*(part for part in parts if part), self._how()])
 
-    def _targets(self) -> str:
+    def targets(self) -> str:
+        """The figures that have one."""
         rows = [
             _verdict("start to first answer, ms", self.start_up.answer_ms.median, START_TARGET_MS),
             _verdict("worker (RSS), MB", _mb(self.memory.worker.rss_bytes), _mb(WORKER_TARGET_BYTES)),

@@ -25,6 +25,8 @@ HEADINGS = (
     "never sent",
 )
 
+BRIEF = ("what", "answered/s", "p50 ms", "p99 ms", "refused")
+
 
 class Waits(msgspec.Struct, frozen=True):
     """Latencies of one kind of answer over the rounds."""
@@ -78,10 +80,19 @@ class Patience(msgspec.Struct, frozen=True):
     lines: tuple[Line, ...]
     faults: tuple[str, ...]
 
+    def table(self) -> str:
+        """One line for each kind of load."""
+        return columns(HEADINGS, [line.cells for line in self.lines])
+
+    def brief(self) -> str:
+        """The columns that a reader wants first."""
+        chosen = [HEADINGS.index(heading) for heading in BRIEF]
+        return columns(BRIEF, [tuple(line.cells[index] for index in chosen) for line in self.lines])
+
     def markdown(self) -> str:
         """The whole report."""
         lines = [
-            columns(HEADINGS, [line.cells for line in self.lines]),
+            self.table(),
             *(f"- WRONG: {fault}" for fault in self.faults),
             f"- `{self.command}`",
             "- offered: sent at fixed times (open loop), latency counts from when a request was due, also "

@@ -31,17 +31,25 @@ class ServerProcess:
     The block starts when ``/health/ready`` answers 200. Whatever happens, no process is left behind it.
     """
 
-    def __init__(self, *, ready_s: float = READY_S, stop_s: float = STOP_S, **settings: object) -> None:
+    def __init__(
+        self,
+        *,
+        ready_s: float = READY_S,
+        stop_s: float = STOP_S,
+        python: str = sys.executable,
+        **settings: object,
+    ) -> None:
         """Prepare; nothing is started yet.
 
         Args:
             ready_s: seconds to wait for readiness.
             stop_s: seconds that it gets between the request to stop and being killed.
+            python: interpreter of the environment that serves.
             settings: any setting of the server by its name in lower case, and ``config``, a TOML file. Lists
                 are joined by commas; None leaves a setting unset. What is not named: loopback, a free port,
                 an admin token, a state folder of its own, no file. Inherited ``MPS_*`` variables are dropped.
         """
-        self._ready_s, self._stop_s = ready_s, stop_s
+        self._ready_s, self._stop_s, self._python = ready_s, stop_s, python
         self._given = {"api_host": "127.0.0.1", "admin_token": secrets.token_hex(16), **settings}
         self.host = str(self._given["api_host"])
         self.port = int(str(self._given.setdefault("api_port", _free_port(self.host))))
@@ -82,7 +90,7 @@ class ServerProcess:
         with self._stderr_file.open("wb") as stderr:
             # Its own session: Ctrl-C reaches it through __exit__ only, and all of it can be killed at once.
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "server", "serve"],
+                [self._python, "-m", "server", "serve"],
                 env=self._environment(own),
                 stdin=subprocess.DEVNULL,
                 stdout=stderr,

@@ -56,14 +56,14 @@ class StartUp(msgspec.Struct, frozen=True):
     worker_imports_ms: Spread
 
 
-def start_up(registry: str, entry: Entry, rounds: int) -> StartUp:
+def start_up(registry: str, entry: Entry, rounds: int, python: str = sys.executable) -> StartUp:
     """Start ``rounds`` servers, one after the other, that answer with the model.
 
     Raises:
         BenchError: one does not start, or does not answer.
     """
-    _compile()
-    found = [_round(registry, entry) for _ in range(rounds)]
+    _compile(python)
+    found = [_round(registry, entry, python) for _ in range(rounds)]
     return StartUp(
         rounds=rounds,
         answer_ms=_spread([each.answer_ms for each in found]),
@@ -88,8 +88,8 @@ def worker_pid(server: ServerProcess) -> int:
     return int(found[-1])
 
 
-def _round(registry: str, entry: Entry) -> Round:
-    server = ServerProcess(registry=registry, model_type=entry.manifest.name, workers=1)
+def _round(registry: str, entry: Entry, python: str) -> Round:
+    server = ServerProcess(registry=registry, model_type=entry.manifest.name, workers=1, python=python)
     given_up = Event()
     with ThreadPoolExecutor(1) as asking:
         began_s = time.perf_counter()
@@ -100,7 +100,7 @@ def _round(registry: str, entry: Entry) -> Round:
                 main_ms = (started_s(worker_pid(server)) - started_s(server.pid)) * 1000
         finally:
             given_up.set()
-    return Round(answer_ms, main_ms, _import_ms(MAIN_IMPORTS), _import_ms(WORKER_IMPORTS))
+    return Round(answer_ms, main_ms, _import_ms(python, MAIN_IMPORTS), _import_ms(python, WORKER_IMPORTS))
 
 
 def _first_answer(server: ServerProcess, asked: Question, given_up: Event) -> float:
@@ -122,15 +122,15 @@ def _first_answer(server: ServerProcess, asked: Question, given_up: Event) -> fl
     raise LoadFailed(f"{asked.path}: no answer within {READY_S:g} s")
 
 
-def _compile() -> None:
+def _compile(python: str) -> None:
     """Let the interpreter keep its compiled files, as those of an install are kept."""
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    subprocess.run([sys.executable, "-c", WORKER_IMPORTS], check=True, stdin=subprocess.DEVNULL, env=kept)
+    subprocess.run([python, "-c", WORKER_IMPORTS], check=True, stdin=subprocess.DEVNULL, env=kept)
 
 
-def _import_ms(statement: str) -> float:
+def _import_ms(python: str, statement: str) -> float:
     began_s = time.perf_counter()
-    subprocess.run([sys.executable, "-c", statement], check=True, stdin=subprocess.DEVNULL)
+    subprocess.run([python, "-c", statement], check=True, stdin=subprocess.DEVNULL)
     return (time.perf_counter() - began_s) * 1000
 
 

@@ -12,7 +12,7 @@ from bench.errors import BadDocument
 from bench.guard import current_manifests
 from bench.latency import Latency, served_latency
 from bench.machine import Machine, this_machine
-from bench.page import read_block, write_block
+from bench.page import MODELS, read_block, write_block
 from bench.process import ServerProcess
 from registry.manifest import Manifest, Metric
 
@@ -66,7 +66,7 @@ def measure(arguments: argparse.Namespace, command: str) -> int:
         RegistryError, BenchError: there is nothing to measure, or no place to write it.
     """
     if arguments.readme:
-        read_block(arguments.readme)  # refuse a page without markers before the measuring, not after it
+        read_block(arguments.readme, MODELS)  # refuse a page without markers before measuring
     manifests = current_manifests(Path(arguments.registry), arguments.models)
     with ServerProcess(
         registry=arguments.registry, model_type=manifests[0].name, workers=arguments.workers
@@ -78,7 +78,7 @@ def measure(arguments: argparse.Namespace, command: str) -> int:
     (arguments.out / FILE).write_bytes(encoded + b"\n")
     (arguments.out / "models.md").write_text(measurements.markdown(), "utf-8")
     if arguments.readme:
-        write_block(arguments.readme, block(measurements))
+        write_block(arguments.readme, MODELS, block(measurements))
     print(measurements.markdown(), end="")
     return 0
 
@@ -95,7 +95,7 @@ def check(arguments: argparse.Namespace, _: str) -> int:
     except msgspec.MsgspecError as error:
         raise BadDocument(f"{file}: {error}") from None
     page = arguments.check
-    if read_block(page) != block(measurements):
+    if read_block(page, MODELS) != block(measurements):
         raise BadDocument(f"{page} does not say what {file} says; run: mps bench table --readme {page}")
     print(f"{page} says what {file} says")
     return 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,14 +47,17 @@ class ModelWeight(msgspec.Struct, frozen=True):
     """Of a session alone, as the manifest states it."""
 
 
-def memory(registry: str, entries: Sequence[Entry], requests: int = REQUESTS) -> Memory:
+def memory(
+    registry: str, entries: Sequence[Entry], requests: int = REQUESTS, python: str = sys.executable
+) -> Memory:
     """Ask a server with one worker ``requests`` times, each of its models in turn, then weigh it.
 
     Raises:
         BenchError: it does not start, or does not answer right.
     """
     questions = [question(entry) for entry in entries]
-    with ServerProcess(registry=registry, model_type=entries[0].manifest.name, workers=1) as server:
+    champion = entries[0].manifest.name
+    with ServerProcess(registry=registry, model_type=champion, workers=1, python=python) as server:
         _ask(server, questions, requests)
         worker = worker_pid(server)
         others = Resident(0, 0, 0)

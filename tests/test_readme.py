@@ -52,6 +52,12 @@ def test_the_model_table_is_what_was_measured() -> None:
         assert cells[-2:] == [f"{measured[0]:.0f}", f"{measured[1]:.1f}"]
 
 
+def test_the_performance_is_what_was_measured() -> None:
+    """The section is the one that ``mps bench page`` wrote from the files beside it."""
+    results = str(ROOT / "bench" / "results")
+    assert bench(["page", "--out", results, "--check", str(ROOT / "README.md")]) == 0
+
+
 def test_the_first_request_gets_the_answer_that_is_shown() -> None:
     """The README's curl and the README's answer; its refusal, too."""
     found = re.search(r"-d '(\{.*?\})'\n```\n\n```json\n(.*?)\n```", README, re.DOTALL)

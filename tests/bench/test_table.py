@@ -13,11 +13,12 @@ from bench.__main__ import main
 from bench.errors import LoadFailed
 from bench.latency import Latency, served_latency
 from bench.machine import this_machine
-from bench.page import BEGIN, END, read_block, write_block
+from bench.page import MODELS, begin, end, read_block, write_block
 from bench.process import ServerProcess
 from bench.table import Measurement, Measurements
 from registry.manifest import Metric
 
+BEGIN, END = begin(MODELS), end(MODELS)
 QUICK = ["table", "--models", "heuristic,xgboost", "--requests", "50"]
 
 
@@ -78,9 +79,9 @@ def test_unclear_markers_are_refused(tmp_path: Path, text: str, capsys: pytest.C
 
 def test_writing_what_is_there_changes_nothing(page: Path) -> None:
     """Reading a block and writing it back gives the same page."""
-    write_block(page, "\nä\n")
+    write_block(page, MODELS, "\nä\n")
     before = page.read_bytes()
-    write_block(page, read_block(page))
+    write_block(page, MODELS, read_block(page, MODELS))
     assert page.read_bytes() == before
 
 
