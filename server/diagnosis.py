@@ -11,8 +11,9 @@ from __future__ import annotations
 import difflib
 import json
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Any
 
 import msgspec
@@ -43,13 +44,21 @@ def diagnose_envelope(schema: Schema, body: bytes, refusal: Exception) -> Reques
 def diagnose_slice(schema: Schema, bad: BadSlice) -> RequestError:
     """What is wrong with the rows of a batch, from the first bad one on."""
     place = re.search(r"\$\[(\d+)\]", str(bad.refusal))
-    first = int(place[1]) if place else 0
+    skipped = int(place[1]) if place else 0
+    first = bad.start + skipped
 
     def find(rows: Any) -> Faults:
-        for index, row in enumerate(rows[first:], bad.start + first):
+        for index, row in enumerate(rows, first):
             yield from _row_faults(schema, row, f"/instances/{index}", arrays=True)
 
-    return _diagnose(bad.body, bad.refusal, find, f"/instances/{bad.start + first}")
+    return _diagnose(_first(bad.rows[skipped:]), bad.refusal, find, f"/instances/{first}")
+
+
+def _first(rows: list[msgspec.Raw]) -> bytes:
+    """As many as are read again, at least one, as a JSON array. The machine decides how long a slice is."""
+    ends = accumulate(len(row) + 1 for row in rows)  # with a comma or a bracket
+    fit = bisect_right(list(ends), MAX_READ_BYTES - 1)
+    return b"[%b]" % b",".join(rows[: max(fit, 1)])
 
 
 def _diagnose(

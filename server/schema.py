@@ -32,11 +32,11 @@ open_envelope = msgspec.json.Decoder(Envelope).decode
 class BadSlice(Exception):
     """Part of a batch that the decoder refused."""
 
-    def __init__(self, start: int, body: bytes, refusal: Exception) -> None:
-        """``body`` is a JSON array of rows, the first of which is row ``start`` of the batch."""
+    def __init__(self, start: int, rows: list[msgspec.Raw], refusal: Exception) -> None:
+        """The first of ``rows`` is row ``start`` of the batch."""
         super().__init__()
         self.start = start
-        self.body = body
+        self.rows = rows
         self.refusal = refusal
 
 
@@ -83,11 +83,11 @@ class Schema:
         return [self._slice(rows, start, slice_rows) for start in range(0, len(rows), slice_rows)]
 
     def _slice(self, rows: list[msgspec.Raw], start: int, slice_rows: int) -> list[Row]:
-        body = b"[%b]" % b",".join(rows[start : start + slice_rows])
+        part = rows[start : start + slice_rows]
         try:
-            decoded: list[Any] = self._decode_rows(body)
+            decoded: list[Any] = self._decode_rows(b"[%b]" % b",".join(part))
         except REFUSALS as refusal:
-            raise BadSlice(start, body, refusal) from None
+            raise BadSlice(start, part, refusal) from None
         return [row if type(row) is tuple else msgspec.structs.astuple(row) for row in decoded]
 
     def example(self) -> dict[str, float | str | None]:

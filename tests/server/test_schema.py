@@ -99,6 +99,17 @@ def test_a_repeated_key_hides_no_mistake() -> None:
     assert "the body is refused" in str(diagnose_row(SCHEMA, body, error.value))
 
 
+def test_a_long_slice_is_told_like_a_short_one() -> None:
+    """How many rows are decoded together depends on the machine; what is told of them does not."""
+    rows = [list(ROW.values())] * 5_000 + [[None] * 5] * 20_000
+    for slice_rows in (16, 25_000):
+        with pytest.raises(BadSlice) as error:
+            many(rows, slice_rows)
+        found = diagnose_slice(SCHEMA, error.value)
+        assert isinstance(found, InvalidValues)
+        assert [fault.pointer for fault in found.faults[:2]] == ["/instances/5000/0", "/instances/5000/2"]
+
+
 @given(
     value=st.one_of(
         st.none(),
