@@ -5,7 +5,6 @@ from __future__ import annotations
 import select
 import subprocess
 import sys
-import time
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -88,9 +87,11 @@ class Generator:
 
     def _heard(self) -> bytes:
         stdout = _pipe(self._process.stdout)
-        deadline_s = time.monotonic() + limit_s(self._load)
-        if not select.select([stdout], [], [], deadline_s - time.monotonic())[0]:
-            raise LoadFailed(f"the load generator did not end within {limit_s(self._load):g} s")
+        limit = limit_s(self._load)
+        answer = select.poll()  # select itself takes no descriptor beyond 1023
+        answer.register(stdout, select.POLLIN)
+        if not answer.poll(limit * 1000):
+            raise LoadFailed(f"the load generator did not end within {limit:g} s")
         line = stdout.readline()
         if not line:
             raise LoadFailed(f"the load generator ended: {self._last_words()}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from server.generation import Serving
 from server.reading import BodyReader
 from server.settings import SHIPPED_REGISTRY
 from tests.server.application import TOKEN, Client, serve
+from tests.server.stage import until
 
 
 @pytest.fixture
@@ -33,15 +35,18 @@ def entry(shipped: Store) -> Entry:
 
 
 @pytest.fixture
-def counters() -> Counters:
+def counters() -> Iterator[Counters]:
     """Counters of a server with one worker."""
-    return Counters(create(1), 0)
+    shared = create(1)
+    yield Counters(shared, 0)
+    os.close(int(shared.name))
 
 
 @pytest.fixture(params=["wsgi", "asgi"])
 def connect(request: pytest.FixtureRequest, counters: Counters) -> Iterator[Callable[..., Client]]:
     """A client of an application with the settings given, by either interface: both answer alike."""
     open_clients: list[Client] = []
+    fronts: list[Front] = []
 
     def open_client(serving: Serving | None = None, **settings: Any) -> Client:
         serving = serving or serve(**settings)
@@ -50,6 +55,7 @@ def connect(request: pytest.FixtureRequest, counters: Counters) -> Iterator[Call
         if request.param == "wsgi":
             settled = serving.generation.plan.resolved.settings
             front = Front(lambda: app, serving, counters, BodyReader(settled.max_body_bytes, settled.threads))
+            fronts.append(front)
             transport = httpx.WSGITransport(front)
             client = Client(transport=transport, base_url="http://testserver", follow_redirects=True)
         client.__enter__()
@@ -59,6 +65,16 @@ def connect(request: pytest.FixtureRequest, counters: Counters) -> Iterator[Call
     yield open_client
     for client in open_clients:
         client.__exit__(None, None, None)
+    for front in fronts:
+        end_loop(front)
+
+
+def end_loop(front: Front) -> None:
+    """End what a worker keeps to its end: the event loop of the application behind the front."""
+    loop = front._app.result().loop
+    loop.call_soon_threadsafe(loop.stop)
+    until(lambda: not loop.is_running())
+    loop.close()
 
 
 @pytest.fixture

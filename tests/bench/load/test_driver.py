@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -29,6 +31,17 @@ def test_timings_come_home(leftovers: Leftovers) -> None:
     for timings in (closed, paced):
         assert (timings.failures, timings.faults) == (0, [])
         assert timings.accepted is not None
+    assert leftovers() == []
+
+
+def test_descriptors_may_be_many(leftovers: Leftovers) -> None:
+    """More than 1,024 are open already in a long run of the tests."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, 4096), hard), hard))
+    with ExitStack() as opened, Impostor(lambda *_: Reply([right()])) as impostor:
+        for _ in range(1024):
+            opened.callback(os.close, os.dup(0))
+        assert drive(load(impostor.port), CORES).failures == 0
     assert leftovers() == []
 
 
