@@ -9,7 +9,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from bench import compare, footprint, joining, openloop, parsing, performance, ratio, scaling, stages
+from bench import (
+    compare,
+    footprint,
+    joining,
+    openloop,
+    parsing,
+    performance,
+    ratio,
+    scaling,
+    stages,
+    switching,
+)
 from bench.errors import BenchError
 from bench.guard import guard
 from bench.options import Commands, add_models, add_out, count, positive
@@ -45,7 +56,18 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     _add_guard(commands)
     _add_table(commands)
-    for module in (compare, ratio, scaling, openloop, stages, parsing, joining, footprint, performance):
+    for module in (
+        compare,
+        ratio,
+        scaling,
+        openloop,
+        switching,
+        stages,
+        parsing,
+        joining,
+        footprint,
+        performance,
+    ):
         module.add(commands)
     return parser
 

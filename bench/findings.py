@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from bench.plot import save
 
 
-class Findings(Protocol):
+class Report(Protocol):
     """The result of a command."""
 
     @property
@@ -21,6 +21,10 @@ class Findings(Protocol):
 
     def markdown(self) -> str:
         """The whole report."""
+
+
+class Findings(Report, Protocol):
+    """One whose figures are all that its picture needs."""
 
     def figure(self) -> Figure:
         """The same, drawn."""
@@ -32,12 +36,17 @@ def publish(findings: Findings, out: Path, name: str) -> int:
     Returns:
         The exit code: 0 done, 1 something was answered wrong, which is told on stderr.
     """
+    return publish_drawn(findings, findings.figure(), out, name)
+
+
+def publish_drawn(report: Report, figure: Figure, out: Path, name: str) -> int:
+    """The same for a report that does not hold all that is drawn."""
     out.mkdir(parents=True, exist_ok=True)
-    encoded = msgspec.json.format(msgspec.json.encode(findings), indent=1)
+    encoded = msgspec.json.format(msgspec.json.encode(report), indent=1)
     (out / f"{name}.json").write_bytes(encoded + b"\n")
-    (out / f"{name}.md").write_text(findings.markdown(), "utf-8")
-    save(findings.figure(), out / f"{name}.svg")
-    print(findings.markdown(), end="")
-    for fault in findings.faults:
+    (out / f"{name}.md").write_text(report.markdown(), "utf-8")
+    save(figure, out / f"{name}.svg")
+    print(report.markdown(), end="")
+    for fault in report.faults:
         print(fault, file=sys.stderr)
-    return 1 if findings.faults else 0
+    return 1 if report.faults else 0

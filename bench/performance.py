@@ -15,6 +15,7 @@ from bench.options import Commands, add_out
 from bench.page import PERFORMANCE, read_block, write_block
 from bench.parsing import Parsing
 from bench.patience import Patience
+from bench.steadiness import Steadiness
 
 T = TypeVar("T")
 
@@ -24,7 +25,7 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser(
         "page",
         help="write the README's section on performance from the results of the other commands",
-        description="Puts together what compare, parse, open-loop and footprint wrote; measures nothing.",
+        description="From the files of compare, parse, open-loop, switch and footprint; measures nothing.",
     )
     add_out(parser)
     page = parser.add_mutually_exclusive_group(required=True)
@@ -62,6 +63,7 @@ def section(results: Path) -> str:
     parsing = _read(results / "parse.json", Parsing)
     patience = _read(results / "open-loop.json", Patience)
     footprint = _read(results / "footprint.json", FootprintReport)
+    steadiness = _read(results / "switch.json", Steadiness)
     parts = [
         "One worker on one core, the load on another, a forest of 200 trees, single rows as JSON; ratios are "
         "taken within each round, and the median counts (`" + comparison.command + "`):",
@@ -70,6 +72,8 @@ def section(results: Path) -> str:
         parsing.table(),
         f"Requests at fixed times, latency from when each was due (`{patience.command}`):",
         patience.brief(),
+        f"Requests while models are switched, on {steadiness.workers} workers (`{steadiness.command}`):",
+        steadiness.table(),
         f"Start, memory and disk with the four models (`{footprint.command}`):",
         footprint.targets(),
         f"Measured on: {comparison.machine}.",

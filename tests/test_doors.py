@@ -26,7 +26,7 @@ WALLS = {
     "onnxruntime": ("server/session.py", "bench/targets/"),
     "a2wsgi": ("server/front.py",),
     "simdjson": ("server/matrix.py",),
-    "onnx": ("convert/",),
+    "onnx": ("convert/", "bench/targets/large.py"),
     "skl2onnx": ("convert/",),
     "onnxmltools": ("convert/",),
     "sklearn": ("convert/", "research/", "bench/targets/"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 END = b"\r\n\r\n"
@@ -25,6 +26,8 @@ class Head(NamedTuple):
     """The Content-Length line as this server spells it, between its line ends."""
     closes: bool
     """The server says that it ends the connection with this answer."""
+    fields: Mapping[bytes, bytes]
+    """The lines below the first: names in lower case to values."""
 
 
 def read_head(data: bytes) -> Head | None:
@@ -55,6 +58,7 @@ def read_head(data: bytes) -> Head | None:
         body_bytes=int(_value(lengths[0])),
         length_line=b"\r\n%b\r\n" % lengths[0],
         closes=closes,
+        fields={name: _value(line) for name, line in fields},
     )
 
 

@@ -1,4 +1,4 @@
-"""One keep-alive connection: a request goes out, its answer is put together and checked."""
+"""One connection: a request goes out, its answer is put together and checked."""
 
 from __future__ import annotations
 
@@ -24,18 +24,22 @@ class Connection:
     ``ask`` and ``take`` alternate. ``Broken`` from either wants ``reopen`` before the next ``ask``.
     """
 
-    def __init__(self, address: tuple[str, int], turns: Iterator[Question], poll: select.epoll) -> None:
+    def __init__(
+        self, address: tuple[str, int], turns: Iterator[Question], poll: select.epoll, fresh: bool = False
+    ) -> None:
         """Connect.
 
         Args:
             address: host and port.
             turns: what is asked, one after the other, without end.
             poll: is told of the socket.
+            fresh: open it anew for each request.
 
         Raises:
             OSError: nobody listens there.
         """
         self._address, self._turns, self._poll = address, turns, poll
+        self.fresh = fresh
         self.since_s = 0.0
         """What the latency of the request under way counts from, on the clock of ``time.monotonic``."""
         self.pending = False
@@ -53,6 +57,8 @@ class Connection:
         Raises:
             Broken
         """
+        if self.fresh:
+            self.reopen()
         self.since_s, self.pending = since_s, True
         self._question = next(self._turns)
         request = self._question.request
@@ -148,21 +154,35 @@ class Connection:
         self._parts.clear()
         self._head = None
         self.pending = False
-        return self._judged(head, body)
-
-    def _judged(self, head: Head, body: bytes) -> int:
-        shown = body[:120].decode("utf-8", "replace")
         if len(body) != head.body_bytes:
-            raise Broken(f"{len(body) - head.body_bytes} bytes more than one answer: {shown}")
+            raise Broken(f"{len(body) - head.body_bytes} bytes more than one answer: {shown(body)}")
+        return self.judged(head, body, bool(self._unsent))
+
+    def judged(self, head: Head, body: bytes, early: bool) -> int:
+        """What an answer that was read in full counts as: its status.
+
+        Args:
+            head: of the answer.
+            body: all of it.
+            early: the server answered before it had the whole request.
+
+        Raises:
+            Broken: it is wrong, or the last on this connection.
+        """
         if head.status == REFUSED:
-            if head.closes or self._unsent:  # it need not read a request that it refuses
+            if head.closes or early:  # it need not read a request that it refuses
                 self.reopen()
             return REFUSED
         if head.status != OK:
-            raise Broken(f"status {head.status}: {shown}")
+            raise Broken(f"status {head.status}: {shown(body)}")
         if body != self._question.expected:
-            raise Broken(f"expected {self._question.expected[:120].decode()}, came {shown}")
-        if head.closes or self._unsent:
+            raise Broken(f"expected {self._question.expected[:120].decode()}, came {shown(body)}")
+        if head.closes or early:
             raise Broken("the server ends the connection with its answer; keep-alive is what is measured")
         self._question.learn(head)
         return OK
+
+
+def shown(body: bytes) -> str:
+    """The beginning, for a message."""
+    return body[:120].decode("utf-8", "replace")

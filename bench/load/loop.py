@@ -6,13 +6,15 @@ import itertools
 import select
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
 from bench.load.connection import Broken, Connection
 from bench.load.question import Question
-from bench.load.spec import Load, Timings
+from bench.load.spec import Answer, Load, Timings
 from bench.load.tally import Tally
+from bench.load.witness import Witness
 
 DRAIN_S = 5.0
 """What is unanswered at the end gets this long."""
@@ -29,6 +31,7 @@ class Loop(ABC):
         self.load = load
         self.poll = select.epoll()
         self.connections: dict[int, Connection] = {}
+        self._answers: list[Answer] = []
 
     def __enter__(self) -> Self:
         """Open every connection.
@@ -42,7 +45,7 @@ class Loop(ABC):
             for number in range(load.connections):
                 begin = number % len(questions)  # neighbours ask different things
                 turns = itertools.cycle(questions[begin:] + questions[:begin])
-                connection = Connection(address, turns, self.poll)
+                connection = self._opened(number, turns)
                 self.connections[connection.fileno()] = connection
         except BaseException:
             self.__exit__(None, None, None)
@@ -68,7 +71,7 @@ class Loop(ABC):
         passed_s = time.monotonic() - came_s
         client_busy = (time.process_time() - used_s) / passed_s
         self._drain()
-        return self.tally.timings(round(client_busy, 3))
+        return self.tally.timings(round(client_busy, 3), self._answers)
 
     @abstractmethod
     def send(self, start_s: float) -> None:
@@ -98,10 +101,21 @@ class Loop(ABC):
 
     def ask(self, connection: Connection, since_s: float) -> None:
         """Send a request, and begin anew where the connection is found broken."""
+        number = connection.fileno()
         try:
             connection.ask(since_s)
         except Broken as error:
-            self._mend(connection, connection.fileno(), error, was_asked=True)
+            self._mend(connection, number, error, was_asked=True)
+        else:
+            self._renumber(connection, number)
+
+    def _opened(self, number: int, turns: Iterator[Question]) -> Connection:
+        """The connection with this number, from 0; those that are fresh lie as far apart as they can."""
+        load, address = self.load, (self.load.host, self.load.port)
+        fresh = (number + 1) * load.fresh // load.connections > number * load.fresh // load.connections
+        if load.witnessed:
+            return Witness(address, turns, self.poll, fresh, self._answers)
+        return Connection(address, turns, self.poll, fresh)
 
     def _mend(self, connection: Connection, number: int, fault: Broken, was_asked: bool) -> None:
         """Count the failure and begin anew; a connection that was not asked anything is free already."""

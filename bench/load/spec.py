@@ -29,7 +29,7 @@ class Load(msgspec.Struct, frozen=True):
     exchanges: tuple[Exchange, ...]
     """Taken in turn, so that an answer to somebody else's request is seen to be wrong."""
     connections: int
-    """Kept alive, and all opened before the load begins."""
+    """All opened before the load begins, and but for the fresh ones kept alive."""
     seconds: float
     """Measured, after the warm-up."""
     warm_up_s: float
@@ -37,6 +37,34 @@ class Load(msgspec.Struct, frozen=True):
     """Requests a second of all connections together, at fixed times (open loop). None: each connection sends
     its next request when the last is answered (closed loop)."""
     host: str = "127.0.0.1"
+    fresh: int = 0
+    """So many of the connections are opened anew for each request."""
+    witnessed: bool = False
+    """Bring every answer home instead of judging it; what the exchanges expect counts for nothing."""
+
+
+class Answer(msgspec.Struct, frozen=True, array_like=True):
+    """What a witness saw; times are on the clock of ``time.monotonic``, which is the machine's."""
+
+    due_s: float
+    """Latency counts from here."""
+    started_s: float
+    """Before the first byte was sent; on a fresh connection, before it was opened."""
+    came_s: float
+    """All of it was there."""
+    fresh: bool
+    """On a connection of its own."""
+    status: int
+    generation: str
+    """As its header says; empty without one."""
+    model: str
+    """The same."""
+    body: str
+
+    @property
+    def latency_ms(self) -> float:
+        """Since it was due."""
+        return (self.came_s - self.due_s) * 1000
 
 
 class Latency(msgspec.Struct, frozen=True):
@@ -76,6 +104,10 @@ class Timings(msgspec.Struct, frozen=True):
     """Requests of an open loop that no connection was ever free for: the latencies are at least these."""
     client_busy: float
     """Share of a core that the load generator took. Near 1 in a closed loop, it is what was measured."""
+    begin_s: float = 0.0
+    """The measured time began, on the clock of ``time.monotonic``."""
+    answers: list[Answer] = []
+    """Of a load that was witnessed, in order of arrival, from the first request to the last."""
 
     @property
     def refused_share(self) -> float:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 
-from bench.load.spec import REFUSED, Latency, Timings
+from bench.load.spec import REFUSED, Answer, Latency, Timings
 from bench.samples import SHOWN_FAULTS
 
 MAX_FAILURES = 100
@@ -19,7 +20,7 @@ class Tally:
         self.begin_s, self.end_s = begin_s, end_s
         self.unsent = 0
         self._statuses: Counter[int] = Counter()
-        self._latencies_ms: dict[int, list[float]] = {200: [], REFUSED: []}
+        self._latencies_ms: defaultdict[int, list[float]] = defaultdict(list)
         self._failures = 0
         self._faults: list[str] = []
 
@@ -45,8 +46,13 @@ class Tally:
         if len(self._faults) < SHOWN_FAULTS:
             self._faults.append(fault)
 
-    def timings(self, client_busy: float) -> Timings:
-        """The whole run; ``client_busy`` is the share of a core that sending it took."""
+    def timings(self, client_busy: float, answers: Sequence[Answer] = ()) -> Timings:
+        """The whole run.
+
+        Args:
+            client_busy: the share of a core that sending it took.
+            answers: what witnesses saw.
+        """
         seconds = self.end_s - self.begin_s
         return Timings(
             seconds=seconds,
@@ -58,4 +64,6 @@ class Tally:
             faults=self._faults,
             unsent=self.unsent,
             client_busy=client_busy,
+            begin_s=self.begin_s,
+            answers=list(answers),
         )

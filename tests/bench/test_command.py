@@ -27,6 +27,7 @@ from bench.__main__ import main
         ["ratio", "--floor", "-1"],
         ["http", "--connections", "1,,2"],
         ["open-loop", "--rate", "nan"],
+        ["switch", "--every", "0"],
     ],
 )
 def test_wrong_usage_is_told(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -46,6 +47,7 @@ def test_wrong_usage_is_told(words: list[str], capsys: pytest.CaptureFixture[str
         ("ratio", "--floor"),
         ("http", "--workers"),
         ("open-loop", "--rate"),
+        ("switch", "--budget-ms"),
     ],
 )
 def test_help_is_enough(command: str, option: str, capsys: pytest.CaptureFixture[str]) -> None:

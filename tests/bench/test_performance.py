@@ -12,7 +12,7 @@ from bench.__main__ import main
 from bench.options import RESULTS
 from bench.page import PERFORMANCE, begin, end, read_block
 
-FILES = ("compare.json", "parse.json", "open-loop.json", "footprint.json")
+FILES = ("compare.json", "parse.json", "open-loop.json", "switch.json", "footprint.json")
 ROOT = Path(__file__).parent.parent.parent
 
 

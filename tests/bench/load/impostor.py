@@ -54,6 +54,8 @@ class Impostor:
         """Nothing listens yet."""
         self.bodies: list[bytes] = []
         """Of every request, in order of arrival."""
+        self.connections = 0
+        """That were opened."""
         numbers = itertools.count(1)
 
         class Handler(socketserver.StreamRequestHandler):
@@ -76,6 +78,10 @@ class Impostor:
         class Server(socketserver.ThreadingTCPServer):
             daemon_threads = True
             request_queue_size = 128
+
+            def verify_request(server, request: object, client_address: object) -> bool:
+                self.connections += 1
+                return True
 
             def handle_error(self, request: object, client_address: object) -> None:
                 """A client that goes away in the middle is none."""

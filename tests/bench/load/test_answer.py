@@ -10,9 +10,10 @@ HEAD = b"HTTP/1.1 200 OK\r\nServer: x\r\nContent-Length: 2\r\n\r\n"
 
 
 def test_a_head_says_where_the_answer_ends() -> None:
-    """Status, length of both parts, and how the length is spelled."""
+    """Status, length of both parts, how the length is spelled, and all fields."""
     head = read_head(HEAD + b"{}")
-    assert head == (200, len(HEAD), 2, b"\r\nContent-Length: 2\r\n", False)
+    fields = {b"server": b"x", b"content-length": b"2"}
+    assert head == (200, len(HEAD), 2, b"\r\nContent-Length: 2\r\n", False, fields)
 
 
 @pytest.mark.parametrize("length", range(len(HEAD)))
