@@ -69,6 +69,7 @@ def _whole(
             request_id="bench",
             arrived_ns=now_ns,
             received_ns=now_ns,
+            variable=lambda _: None,
         )
         return answer(serving, given)
 

@@ -137,7 +137,7 @@ def serving_of(root: Path, references: list[str]) -> Serving:
         registry=str(root), model_type=references[0], models=tuple(references), max_batch_rows=MOST_ROWS
     )
     serving = Serving()
-    serving.commit(serving.prepare(draw(Resolved(settings, {}), 1)))
+    serving.commit(serving.prepare(draw(Resolved(settings, {}, ""), 1)))
     return serving
 
 

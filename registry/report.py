@@ -15,22 +15,22 @@ HEADINGS = ("model", "current", "others", "quality", "size", "budget", "")
 
 def rows(store: Store) -> list[str]:
     """One line per model that has a version, under headings."""
-    return _aligned([HEADINGS, *(_row(store, name) for name in store.published())])
+    return aligned([HEADINGS, *(_row(store, name) for name in store.published())])
 
 
 def card(manifest: Manifest) -> list[str]:
     """Everything that a person may want to know of one version."""
     about, measured = manifest.card, manifest.measured
     sections: list[tuple[str, Iterable[str]]] = [
-        ("features", _aligned([_feature(feature) for feature in manifest.signature.features])),
+        ("features", aligned([_feature(feature) for feature in manifest.signature.features])),
         _answers(manifest.signature),
-        ("metrics", _aligned([(m.name, f"{m.value:.4f}", m.method) for m in about.metrics])),
+        ("metrics", aligned([(m.name, f"{m.value:.4f}", m.method) for m in about.metrics])),
         ("parity", parity_table(manifest.parity)),
         ("measured", [f"{_figures(manifest)} ({measured.machine})"]),
         ("budget", [f"p99 of a served single-row answer within {about.budget_ms:g} ms"]),
         ("trained on", [f"{about.training_data.name}, {about.training_data.rows} rows"]),
-        ("made with", _aligned(sorted(manifest.versions.items()))),
-        ("opsets", _aligned([(name, str(opset)) for name, opset in sorted(manifest.opsets.items())])),
+        ("made with", aligned(sorted(manifest.versions.items()))),
+        ("opsets", aligned([(name, str(opset)) for name, opset in sorted(manifest.opsets.items())])),
         ("sha256 of model.onnx", [manifest.sha256]),
     ]
     lines = [f"{manifest.reference}  {about.description} ({about.task}, {_size(manifest.size_bytes)})"]
@@ -39,6 +39,12 @@ def card(manifest: Manifest) -> list[str]:
     for title, content in sections:
         lines += ["", title, *(f"  {line}" for line in content)]
     return lines
+
+
+def aligned(table: Sequence[Sequence[str]]) -> list[str]:
+    """Columns of equal width, two spaces between them."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in table]
 
 
 def _row(store: Store, name: str) -> tuple[str, ...]:
@@ -98,7 +104,7 @@ def parity_table(parity: Parity) -> Iterator[str]:
     """What was compared and how it went, one kind of rows per line, then the worst rows."""
     yield f"against {parity.oracle}; allowed: {parity.bound.words}"
     headings = ("rows of kind", "rows", "label mismatches", "max ulp", "max error", "within margin")
-    yield from _aligned([headings, *map(_compared, parity.kinds)])
+    yield from aligned([headings, *map(_compared, parity.kinds)])
     changed = parity.rows_changed
     bits = f"{changed} with other bits, within the bound" if changed else "the same bits"
     yield f"{parity.rows_alone} rows asked alone and at other places of a batch: {bits}"
@@ -131,9 +137,3 @@ def _figures(manifest: Manifest) -> str:
 
 def _size(size_bytes: int) -> str:
     return f"{size_bytes / 1000:.1f} kB" if size_bytes < 1e6 else f"{size_bytes / 1e6:.1f} MB"
-
-
-def _aligned(table: Sequence[Sequence[str]]) -> list[str]:
-    """Columns of equal width, two spaces between them."""
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in table]

@@ -14,6 +14,7 @@ from server.endpoints.health import health_routes
 from server.endpoints.metrics import metrics_route
 from server.endpoints.models import model_routes
 from server.endpoints.prediction import prediction_routes
+from server.endpoints.traffic import traffic_router
 from server.generation import Serving
 
 
@@ -35,6 +36,7 @@ def create_app(serving: Serving, counters: Counters, control: str) -> Litestar:
             *docs_routes(serving),
             metrics_route(serving, counters),
             config_router(serving, control, read),
+            traffic_router(serving, counters, control, read),
         ],
         exception_handlers={HTTPException: on_http_error, Exception: on_error},
         before_send=[add_id],

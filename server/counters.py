@@ -24,12 +24,16 @@ BUCKETS_S = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25
 ENDPOINTS = ("predict", "batch")
 STATUSES = ("2xx", "4xx", "5xx")
 _BOUNDS_NS = [int(bound * 1e9) for bound in BUCKETS_S]
-_ROWS = len(ENDPOINTS) * len(STATUSES)
-_TIME = _ROWS + 1  # nanoseconds, by endpoint
-_HISTOGRAM = _TIME + len(ENDPOINTS)
-_WIDTH = len(BUCKETS_S) + 1
-CELLS = _HISTOGRAM + len(ENDPOINTS) * _WIDTH
+ROWS = len(ENDPOINTS) * len(STATUSES)
+TIME = ROWS + 1  # nanoseconds, by endpoint
+HISTOGRAM = TIME + len(ENDPOINTS)
+WIDTH = len(BUCKETS_S) + 1
+NOTES_AT = HISTOGRAM + len(ENDPOINTS) * WIDTH
+NOTES = ("keyless", "disagreed", "skipped")
+"""Requests without the sticky header; rows in which a shadow disagreed; requests that it was spared."""
+CELLS = NOTES_AT + len(NOTES)
 PREDICT, BATCH = range(len(ENDPOINTS))
+KEYLESS, DISAGREED, SKIPPED = range(len(NOTES))
 
 
 def create(seats: int) -> Path:
@@ -65,11 +69,17 @@ class Counters:
         cells, base = self._cells, desk + series * CELLS
         try:
             cells[base + endpoint * len(STATUSES) + (status // 100 - 1) // 2] += 1  # 2xx 4xx 5xx: 0 1 2
-            cells[base + _ROWS] += rows
-            cells[base + _TIME + endpoint] += elapsed_ns
-            cells[base + _HISTOGRAM + endpoint * _WIDTH + bisect.bisect_left(_BOUNDS_NS, elapsed_ns)] += 1
+            cells[base + ROWS] += rows
+            cells[base + TIME + endpoint] += elapsed_ns
+            cells[base + HISTOGRAM + endpoint * WIDTH + bisect.bisect_left(_BOUNDS_NS, elapsed_ns)] += 1
         finally:
             self._free.append(desk)
+
+    def note(self, series: int, which: int, times: int = 1) -> None:
+        """Add to one of ``NOTES``. Safe to call from several threads, without a lock."""
+        desk = self._desk()
+        self._cells[desk + series * CELLS + NOTES_AT + which] += times
+        self._free.append(desk)
 
     def _desk(self) -> int:
         while True:
@@ -84,62 +94,3 @@ class Counters:
         starts = range(series * CELLS, self._all_desks * stride, stride)
         blocks = [self._cells[start : start + CELLS] for start in starts]
         return [sum(column) for column in zip(*blocks, strict=True)]
-
-
-def exposition(counters: Counters, series: Sequence[str], generation: int, champion: str) -> str:
-    """Prometheus text format 0.0.4, summed over workers."""
-    indices = {"@": 0, "other@": MAX_SERIES - 1}
-    indices |= {reference: index for index, reference in enumerate(series[: MAX_SERIES - 2], 1)}
-    used = []
-    for reference, index in indices.items():
-        name, _, number = reference.partition("@")
-        if any(cells := counters.sums(index)):
-            used.append((name, number, cells))
-    lines = [
-        "# HELP mps_generation Generation that the answering worker serves.",
-        "# TYPE mps_generation gauge",
-        f"mps_generation {generation}",
-        "# HELP mps_model_info The model that /predict answers with.",
-        "# TYPE mps_model_info gauge",
-        'mps_model_info{{model="{}",version="{}"}} 1'.format(*champion.split("@")),
-    ]
-    for lister in (_requests, _rows, _latencies):
-        lines += lister(used)
-    return "\n".join(lines) + "\n"
-
-
-_Labelled = list[tuple[str, str, list[int]]]
-
-
-def _requests(used: _Labelled) -> list[str]:
-    lines = ["# HELP mps_requests_total Prediction requests answered.", "# TYPE mps_requests_total counter"]
-    for name, version, cells in used:
-        for endpoint, word in enumerate(ENDPOINTS):
-            for position, status in enumerate(STATUSES):
-                labels = f'model="{name}",version="{version}",endpoint="{word}",status="{status}"'
-                lines.append(f"mps_requests_total{{{labels}}} {cells[endpoint * len(STATUSES) + position]}")
-    return lines
-
-
-def _rows(used: _Labelled) -> list[str]:
-    lines = ["# HELP mps_rows_total Rows predicted.", "# TYPE mps_rows_total counter"]
-    return lines + [
-        f'mps_rows_total{{model="{name}",version="{version}"}} {c[_ROWS]}' for name, version, c in used
-    ]
-
-
-def _latencies(used: _Labelled) -> list[str]:
-    metric = "mps_request_duration_seconds"
-    lines = [f"# HELP {metric} From body received to answer ready.", f"# TYPE {metric} histogram"]
-    for name, version, cells in used:
-        for endpoint, word in enumerate(ENDPOINTS):
-            labels = f'model="{name}",version="{version}",endpoint="{word}"'
-            start, total = _HISTOGRAM + endpoint * _WIDTH, 0
-            for bound, count in zip(
-                (*map(str, BUCKETS_S), "+Inf"), cells[start : start + _WIDTH], strict=True
-            ):
-                total += count
-                lines.append(f'{metric}_bucket{{{labels},le="{bound}"}} {total}')
-            lines.append(f"{metric}_sum{{{labels}}} {cells[_TIME + endpoint] / 1e9}")
-            lines.append(f"{metric}_count{{{labels}}} {total}")
-    return lines

@@ -77,6 +77,7 @@ class Front:
             name,
             arrived_ns,
             perf_counter_ns(),
+            environ.get,
         )
         answered = endpoint(self._serving, ask)
         count(self._counters, answered)

@@ -17,6 +17,9 @@ from server.errors import NotLoaded
 from server.model import Model
 from server.plan import Plan, PlannedModel
 from server.problem import Headers
+from server.shadow import Ghost, Shadows
+from server.split import Split, Turns, Variable
+from server.traffic import Variant
 
 log = logging.getLogger("mps")
 
@@ -32,27 +35,41 @@ class Lane(msgspec.Struct, frozen=True):
 class Generation:
     """Loaded models of one plan."""
 
-    def __init__(self, plan: Plan, lanes: dict[str, Lane]) -> None:
+    def __init__(self, plan: Plan, lanes: dict[str, Lane], turns: Turns) -> None:
         """``lanes`` by reference."""
         self.plan = plan
         self.number = plan.generation
         self.champion = lanes[plan.champion.reference]
         self.lanes = {route: lanes[reference] for route, reference in plan.routes.items()}
+        self._split = Split(plan.traffic, turns) if plan.traffic.split else None
+        self.variants = [_shared(lanes[each.model], each) for each in plan.traffic.split]
+        """Of the split, in its order."""
+        self.ghosts = [Ghost(lanes[each.model].model, each.series) for each in plan.traffic.shadows]
+        """Of the shadows."""
         self.max_batch_rows = plan.resolved.settings.max_batch_rows
         self.timeout_ns = plan.resolved.settings.request_timeout_ms * 1_000_000
 
-    def lane(self, name: str | None) -> Lane:
-        """The model of that name; None is the champion.
+    def lane(self, name: str) -> Lane:
+        """The model of that name.
 
         Raises:
             NotLoaded
         """
-        if name is None:
-            return self.champion
         found = self.lanes.get(name)
         if found is None:
             raise NotLoaded(f"no model {name[:80]!r} is loaded; loaded: {', '.join(sorted(self.lanes))}")
         return found
+
+    def dealt(self, variable: Variable) -> tuple[Lane, bool]:
+        """Who answers this request of ``/predict``, and whether it lacks the sticky header.
+
+        Raises:
+            InvalidValues: the sticky header is too long.
+        """
+        if self._split is None:
+            return self.champion, False
+        index, keyless = self._split.choose(variable)
+        return self.variants[index], keyless
 
 
 class Serving:
@@ -63,6 +80,10 @@ class Serving:
         self._generation: Generation | None = None
         self.line = Line()
         """The heavy requests of this worker, of all generations."""
+        self.turns = Turns()
+        """Of the splits of all generations."""
+        self.shadows: Shadows | None = None
+        """Meets the copies of requests; None until this worker has counters."""
         self.attached = False
         """Whether the supervisor can reach this worker: without it no switch would reach it either."""
 
@@ -96,7 +117,7 @@ class Serving:
         for planned in plan.models:
             model = loaded.get(planned.seal) or _load(store, planned)
             lanes[planned.reference] = Lane(model, _headers(planned, plan.generation), planned.series)
-        return Generation(plan, lanes)
+        return Generation(plan, lanes, self.turns)
 
     def _lanes(self) -> list[Lane]:
         return list(self._generation.lanes.values()) if self._generation else []
@@ -107,6 +128,11 @@ def _load(store: Store, planned: PlannedModel) -> Model:
     if entry.seal != planned.seal:
         raise BrokenEntry(f"{planned.reference} changed while it was being loaded; try again")
     return Model(entry)
+
+
+def _shared(lane: Lane, variant: Variant) -> Lane:
+    """The lane of a variant: its answers say so, and are counted by themselves."""
+    return Lane(lane.model, (*lane.headers, ("X-Model-Variant", variant.name)), variant.series)
 
 
 def _headers(planned: PlannedModel, generation: int) -> Headers:

@@ -100,7 +100,7 @@ def _prediction(model: Model, kind: str, summary: str, about: str, example: Json
     body = {"application/json": {"schema": {"$ref": reference}, "example": example}}
     headers = {
         name: {"schema": {"type": "string"}}
-        for name in ("X-Model-Name", "X-Model-Version", "X-Model-Generation", HEADER)
+        for name in ("X-Model-Name", "X-Model-Version", "X-Model-Generation", "X-Model-Variant", HEADER)
     }
     operation = _operation(f"{summary}: {about}", answer) | {
         "parameters": [*([] if model.why_no_probabilities else [PROBABILITIES]), TIMEOUT, REQUEST_ID],
@@ -139,6 +139,10 @@ def _other_paths() -> Json:
 
     change = {"application/json": {"schema": {"type": "object"}, "example": {"model_type": "xgboost"}}}
     reload = _operation("Read the configuration again and switch all workers at once", {}) | ADMIN
+    wanted = {"model": "xgboost", "steps": [1, 10, 50, 100], "hold_s": 60}
+    rollout = {"application/json": {"schema": {"type": "object"}, "example": wanted}}
+    start = _operation("Give a model more of the traffic step by step", {}) | ADMIN
+    abort = _operation("Give all traffic back to the champion", {}) | ADMIN
     return {
         "/models": get("Loaded models"),
         "/models/{name}": get("One model: its features, proof, metrics and budget", parameters=[MODEL_NAME]),
@@ -150,6 +154,8 @@ def _other_paths() -> Json:
         "/config/reload": {
             "post": reload | {"parameters": [SIGNATURE_CHANGE], "requestBody": {"content": change}},
         },
+        "/traffic": get("Who answers /predict, and what was seen of each"),
+        "/traffic/rollout": {"post": start | {"requestBody": {"content": rollout}}, "delete": abort},
         "/openapi.json": get("This document"),
         "/docs": get("These pages, for people"),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -10,7 +11,8 @@ from registry.manifest import Signature, label_text
 from registry.store import Store
 from server.counters import series_index
 from server.errors import ReloadRefused, SettingsError
-from server.settings import Resolved
+from server.settings import Resolved, Settings
+from server.traffic import SHADOW, SPLIT, Aborted, Rollout, Shadow, Traffic, Variant, dealt, slots
 
 
 class PlannedModel(msgspec.Struct, frozen=True):
@@ -21,6 +23,7 @@ class PlannedModel(msgspec.Struct, frozen=True):
     seal: str
     """Every worker loads exactly these bytes or refuses."""
     signature: Signature
+    budget_ms: float
     series: int
     """Where its counters are kept."""
 
@@ -41,46 +44,114 @@ class Plan(msgspec.Struct, frozen=True):
     routes: dict[str, str]
     """Name in a URL (``name`` or ``name@version``) to the reference of the model that answers there."""
     series: tuple[str, ...]
-    """Reference of every model that ever had counters, by position."""
+    """Whatever ever had counters, by position: references of models, some with what they answered as."""
+    traffic: Traffic
 
 
-def draw(resolved: Resolved, generation: int, series: tuple[str, ...] = ()) -> Plan:
+class Past(msgspec.Struct, frozen=True):
+    """What a plan takes over from those before it."""
+
+    series: tuple[str, ...] = ()
+    """References that have counters already; their positions stay."""
+    aborted: tuple[Aborted, ...] = ()
+    rollout: Rollout | None = None
+
+
+def draw(resolved: Resolved, generation: int, past: Past = Past()) -> Plan:  # noqa: B008  it is frozen
     """Resolve every name to a version and pin its bytes.
 
     Args:
         resolved: the settings of the new generation.
         generation: its number.
-        series: references that have counters already; their positions stay.
+        past: what went before.
 
     Raises:
-        SettingsError: a setting names a model that is not there.
+        SettingsError: a setting names a model that is not there, or one that cannot share the traffic.
         RegistryError: the registry itself is broken.
     """
     settings = resolved.settings
     store = Store(Path(settings.registry))
-    wanted = list(settings.models) if settings.models is not None else store.names()
+    wanted = [("models", name) for name in (store.names() if settings.models is None else settings.models)]
+    wanted += [("split", name) for name in settings.split or ()]
+    wanted += [("shadow", name) for name in settings.shadow]
     routes: dict[str, str] = {}
     pinned: dict[str, tuple[str, int]] = {}
-    for setting, reference in [*(("models", name) for name in wanted), ("model_type", settings.model_type)]:
+    references: dict[str, str] = {}
+    for setting, reference in [*wanted, ("model_type", settings.model_type)]:
         name, version = _resolve(store, setting, reference)
-        exact = f"{name}@{version}"
+        exact = references[reference] = f"{name}@{version}"
         pinned[exact] = (name, version)
         routes[exact] = exact
         if "@" not in reference or name not in routes:
             routes[name] = exact
-        champion = exact
-    series += tuple(reference for reference in pinned if reference not in series)
-    models = {
-        exact: PlannedModel(
-            name,
-            version,
-            store.seal(name, version),
-            store.manifest(name, version).signature,
-            series_index(series, exact),
+    champion = references[settings.model_type]
+    series = _longer(past.series, [*pinned, *_series_of_traffic(settings, references)])
+    traffic = _traffic(settings, references, series, past)
+    models = {exact: _planned(store, *pin, series_index(series, exact)) for exact, pin in pinned.items()}
+    _check_shared(models, champion, traffic)
+    return Plan(generation, resolved, models[champion], tuple(models.values()), routes, series, traffic)
+
+
+def _planned(store: Store, name: str, version: int, series: int) -> PlannedModel:
+    manifest = store.manifest(name, version)
+    seal = store.seal(name, version)
+    return PlannedModel(name, version, seal, manifest.signature, manifest.card.budget_ms, series)
+
+
+def reference(settings: Settings, setting: str, name: str) -> str:
+    """``name@version`` of a model in the registry.
+
+    Raises:
+        SettingsError: it is not there; says so of ``setting``.
+    """
+    return "{}@{}".format(*_resolve(Store(Path(settings.registry)), setting, name))
+
+
+def _longer(series: tuple[str, ...], more: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*series, *more)))
+
+
+def _series_of_traffic(settings: Settings, references: dict[str, str]) -> list[str]:
+    sharers = [*settings.split, settings.model_type] if settings.split is not None else []
+    return [references[name] + SPLIT for name in sharers] + [
+        references[name] + SHADOW for name in settings.shadow
+    ]
+
+
+def _traffic(settings: Settings, references: dict[str, str], series: tuple[str, ...], past: Past) -> Traffic:
+    rollout = past.rollout
+    if rollout and not rollout.ended and rollout.champion != settings.model_type:
+        raise SettingsError(
+            f"model_type: a rollout from {rollout.champion} to {rollout.model} is under way; "
+            "abort it first (mps rollout abort)"
         )
-        for exact, (name, version) in pinned.items()
-    }
-    return Plan(generation, resolved, models[champion], tuple(models.values()), routes, series)
+    split: tuple[Variant, ...] = ()
+    if settings.split is not None:
+        aborted = frozenset(each.model for each in past.aborted)
+        shares = dealt(slots(settings.split), references, references[settings.model_type], aborted)
+        split = tuple(
+            Variant(name, model, count, series_index(series, model + SPLIT))
+            for model, (name, count) in shares.items()
+        )
+    shadowing = dict.fromkeys(references[name] for name in settings.shadow)
+    shadows = tuple(Shadow(model, series_index(series, model + SHADOW)) for model in shadowing)
+    return Traffic(split, settings.sticky_header, shadows, past.aborted, rollout)
+
+
+def _check_shared(models: dict[str, PlannedModel], champion: str, traffic: Traffic) -> None:
+    """Whoever answers the requests of ``/predict``, or meets copies of them, takes what its champion takes.
+
+    Raises:
+        SettingsError
+    """
+    for setting, sharers in (("split", traffic.split), ("shadow", traffic.shadows)):
+        for sharer in sharers:
+            mine, own = models[sharer.model].signature, models[champion].signature
+            if mine.interface != own.interface:
+                raise SettingsError(
+                    f"{setting}: {sharer.model} has another signature than {champion}, which /predict answers"
+                    f" with: features {', '.join(mine.names)}; {_answers(mine)}"
+                )
 
 
 def check_follows(now: Plan, new: Plan, allow_signature_change: bool) -> None:

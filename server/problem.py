@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from registry.errors import RegistryError
 from server.errors import (
@@ -42,7 +43,7 @@ STATUS: dict[type[Exception], tuple[int, str, str]] = {
 Headers = tuple[tuple[str, str], ...]
 
 
-class Reply(NamedTuple):
+class Reply(msgspec.Struct, frozen=True, gc=False):
     """An answer, free of any web framework."""
 
     status: int
@@ -60,7 +61,7 @@ def problem(error: Exception, request_id: str) -> Reply:
             told = [{"pointer": _sound(f.pointer), "detail": _sound(f.detail)} for f in faults]
             extra = {"errors": told} if told else {}
             reply = _reply(status, f"urn:mps:problem:{slug}", title, _sound(str(error)), extra)
-            return reply._replace(headers=_extra_headers(error))
+            return replace(reply, headers=_extra_headers(error))
     log.error("unexpected error in request %s", request_id, exc_info=error)
     return framework_problem(500, "the server failed on this request; its log says why")
 

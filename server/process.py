@@ -107,6 +107,7 @@ def load_worker(address: str, log_level: str) -> Any:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read while numpy is imported: no thread to spin
     # Here and not above: the main process neither predicts nor routes, and stays small.
     from server.generation import Serving
+    from server.shadow import Shadows
     from server.switching.member import Member
 
     atexit.register(_leave)
@@ -116,6 +117,7 @@ def load_worker(address: str, log_level: str) -> Any:
     serving = Serving()
     member = Member(address, serving)
     counters = member.join()
+    serving.shadows = Shadows(counters)
     answer = _callable(serving, counters, partial(_application, serving, counters, member, address))
     gc.freeze()  # what is there now stays: no later collection has to walk through it
     gc.enable()

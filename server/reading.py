@@ -37,10 +37,12 @@ class BodyReader:
             MalformedBody: it ended before it was complete.
             Unavailable: slow senders hold all threads but the spare ones.
         """
-        declared = environ.get("CONTENT_LENGTH")
-        unknown = "HTTP_TRANSFER_ENCODING" in environ or environ["SERVER_PROTOCOL"] == "HTTP/2"
-        if declared is None and not unknown:
-            return b""
+        said = environ.get("CONTENT_LENGTH")
+        declared = None if said is None else int(said)
+        if declared is None:
+            unknown = "HTTP_TRANSFER_ENCODING" in environ or environ["SERVER_PROTOCOL"] == "HTTP/2"
+            if not unknown:
+                return b""
         reading, me = self._since_ns, get_ident()
         if len(reading) >= self._most_slow and self._all_slow():
             raise Unavailable("too many clients are sending slowly; try again")
@@ -50,7 +52,7 @@ class BodyReader:
         finally:
             del reading[me]
         if declared is not None:
-            least = min(int(declared), self.max_body_bytes + 1)
+            least = declared if declared <= self.max_body_bytes else self.max_body_bytes + 1
         else:  # of unknown length; a POST that says nothing announces no body
             least = environ["REQUEST_METHOD"] == "POST"
         if len(body) < least:  # granian tells nobody that a client hung up: the body just ends
@@ -62,8 +64,8 @@ class BodyReader:
         slow = sum(now_ns - since_ns > SLOW_NS for since_ns in list(self._since_ns.values()))
         return slow >= self._most_slow
 
-    def _read(self, stream: Any, declared: str | None) -> bytes:
-        if declared is not None and int(declared) <= self.max_body_bytes:
+    def _read(self, stream: Any, declared: int | None) -> bytes:
+        if declared is not None and declared <= self.max_body_bytes:
             whole: bytes = stream.read()
             return whole
         parts, length = [], 0

@@ -47,7 +47,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     workers: Annotated[int, Meta(ge=1, le=256, description="worker processes")] = 1
     registry: Annotated[str, Meta(min_length=1, description="registry root folder")] = SHIPPED_REGISTRY
     admin_token: Annotated[
-        Annotated[str, Meta(min_length=16, pattern="^[!-~]+$")] | None,
+        Annotated[str, Meta(min_length=16, pattern=r"^[!-~]+\Z")] | None,
         Meta(description="bearer token for admin endpoints, 16 characters or more; unset: closed"),
     ] = None
     interface: Annotated[
@@ -70,6 +70,35 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             description="deadline of a request without X-Request-Timeout-Ms, in milliseconds",
         ),
     ] = 5_000
+    split: Annotated[
+        dict[str, Annotated[float, Meta(ge=0, le=100)]] | None,
+        Meta(description="percent of /predict by model, such as random_forest=90,xgboost=10; unset: none"),
+    ] = None
+    sticky_header: Annotated[
+        Annotated[str, Meta(pattern=r"^[A-Za-z0-9-]{1,64}\Z")] | None,
+        Meta(description="header whose value always meets the same model of the split; unset: none"),
+    ] = None
+    shadow: Annotated[
+        tuple[str, ...],
+        Meta(description="models that get copies of answered requests, comma-separated, in spare capacity"),
+    ] = ()
+    abort_error_percent: Annotated[
+        float, Meta(ge=0, le=100, description="a variant with more answers of status 500 leaves the split")
+    ] = 1
+    abort_p99_ms: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        Meta(description="a variant with a higher p99 leaves the split; unset: its model's budget_ms"),
+    ] = None
+    abort_min_requests: Annotated[
+        int, Meta(ge=1, description="a variant is not judged by fewer requests than these")
+    ] = 100
+    abort_window_s: Annotated[
+        int, Meta(ge=1, le=3600, description="a variant is judged by its last requests, of so many seconds")
+    ] = 30
+    watch: Annotated[
+        bool,
+        Meta(description="reload by itself when the file or a current version in the registry changes"),
+    ] = False
     max_body_bytes: Annotated[
         int, Meta(ge=1024, le=1 << 30, description="largest request body, in bytes")
     ] = 2 << 20
@@ -100,6 +129,14 @@ RUNTIME = frozenset(
         "max_batch_rows",
         "reload_deadline_ms",
         "request_timeout_ms",
+        "split",
+        "sticky_header",
+        "shadow",
+        "abort_error_percent",
+        "abort_p99_ms",
+        "abort_min_requests",
+        "abort_window_s",
+        "watch",
     }
 )
 """Settings that a reload applies; the others hold from start to stop."""
@@ -112,6 +149,8 @@ class Resolved(msgspec.Struct, frozen=True):
 
     settings: Settings
     sources: dict[str, Source]
+    file: str
+    """The configuration file, whether it is there or not."""
     needs_restart: tuple[str, ...] = ()
     """Settings whose new value waits for a restart."""
 
@@ -120,7 +159,7 @@ class Resolved(msgspec.Struct, frozen=True):
         fixed = {name: getattr(start.settings, name) for name in HINTS if name not in RUNTIME}
         waiting = tuple(name for name, value in fixed.items() if getattr(self.settings, name) != value)
         sources = {**self.sources, **{name: start.sources[name] for name in fixed}}
-        return Resolved(msgspec.structs.replace(self.settings, **fixed), sources, waiting)
+        return Resolved(msgspec.structs.replace(self.settings, **fixed), sources, self.file, waiting)
 
 
 def resolve(environ: Mapping[str, str], file: Path | None, override: Mapping[str, Any]) -> Resolved:
@@ -134,10 +173,12 @@ def resolve(environ: Mapping[str, str], file: Path | None, override: Mapping[str
     Raises:
         SettingsError: names the layer, the setting, what was expected and what came.
     """
+    named = file or environ.get("MPS_CONFIG")
+    path = Path(named or DEFAULT_FILE)
     values: dict[str, Any] = {}
     sources: dict[str, Source] = dict.fromkeys(HINTS, "default")
     layers = [
-        ("file", _file_items(_config_file(environ, file))),
+        ("file", _file_items(path, must_exist=bool(named))),
         ("environment", _environment_items(environ)),
         ("override", override.items()),
     ]
@@ -145,7 +186,7 @@ def resolve(environ: Mapping[str, str], file: Path | None, override: Mapping[str
         for name, raw in items:
             values[name] = convert(name, raw, source)
             sources[name] = source
-    return Resolved(Settings(**values), sources)
+    return Resolved(Settings(**values), sources, str(path))
 
 
 def convert(name: str, raw: object, source: Source) -> Any:
@@ -157,8 +198,10 @@ def convert(name: str, raw: object, source: Source) -> Any:
     spelled = PREFIX + name.upper() if source == "environment" else name
     if name not in HINTS:
         raise SettingsError(f"{source}: unknown setting {spelled!r}{_nearest(name, source)}")
-    if name == "models" and isinstance(raw, str):
-        raw = [part.strip() for part in raw.split(",") if part.strip()]
+    if name in ("models", "shadow") and isinstance(raw, str):
+        raw = _parts(raw)
+    if name == "split" and isinstance(raw, str):
+        raw = _shares(raw, spelled, source)
     if name == "log_level" and isinstance(raw, str):
         raw = raw.upper()
     try:
@@ -186,26 +229,18 @@ def describe() -> Iterator[tuple[str, str, str]]:
     """(variable, default, meaning) of every setting, for help and documentation."""
     for name, default in zip(Settings.__struct_fields__, Settings.__struct_defaults__, strict=True):
         meaning = next(meta.description for meta in HINTS[name].__metadata__ if meta.description)
-        shown = (
-            "the shipped registry/prd" if name == "registry" else "unset" if default is None else str(default)
+        shown = {None: "unset", (): "none", SHIPPED_REGISTRY: "the shipped registry/prd"}.get(
+            default, str(default)
         )
         yield PREFIX + name.upper(), shown, meaning
 
 
-def _config_file(environ: Mapping[str, str], file: Path | None) -> Path | None:
-    if file is None and environ.get("MPS_CONFIG"):
-        file = Path(environ["MPS_CONFIG"])
-    if file is None:
-        return DEFAULT_FILE if DEFAULT_FILE.exists() else None
-    return file
-
-
-def _file_items(file: Path | None) -> list[tuple[str, Any]]:
-    if file is None:
-        return []
+def _file_items(file: Path, must_exist: bool) -> list[tuple[str, Any]]:
     try:
         return list(tomllib.loads(file.read_text("utf-8")).items())
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and not must_exist:
+            return []
         raise SettingsError(f"file: {file.name} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SettingsError(f"file: {file.name} is not TOML: {error}") from None
@@ -219,6 +254,24 @@ def _environment_items(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
         )
         if not foreign and environ[variable]:
             yield variable.removeprefix(PREFIX).lower(), environ[variable]
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _shares(text: str, spelled: str, source: Source) -> dict[str, str]:
+    """``a=90,b=10``."""
+    found: dict[str, str] = {}
+    for part in _parts(text):
+        name, _, percent = map(str.strip, part.partition("="))
+        if not percent or name in found:
+            raise SettingsError(
+                f"{source}: {spelled}: expected model=percent,model=percent, each model once "
+                f"(came: {text[:80]!r})"
+            )
+        found[name] = percent
+    return found
 
 
 def _nearest(name: str, source: Source) -> str:

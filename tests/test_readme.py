@@ -72,6 +72,28 @@ def test_the_first_request_gets_the_answer_that_is_shown() -> None:
         connection.close()
 
 
+def test_the_split_that_is_shown_is_one(tmp_path: Path) -> None:
+    """The README's file is taken as it stands, and ``GET /traffic`` has what is shown of it."""
+    found = re.search(r"```toml\n(# mps.toml\n.*?)```", README, re.DOTALL)
+    assert found
+    (tmp_path / "mps.toml").write_text(found[1], "utf-8")
+    shown = re.search(r"`GET\n/traffic` shows.*?```json\n(.*?)\n```", README, re.DOTALL)
+    assert shown
+    with ServerProcess(config=tmp_path / "mps.toml") as server:
+        connection = server.connect()
+        connection.request("GET", "/traffic")
+        traffic = json.loads(connection.getresponse().read())
+        connection.close()
+    told = re.sub(r",?…", "", re.sub(r":…", ":0", shown[1].replace("{…}", "{}")))
+    for name, value in json.loads(told).items():
+        if isinstance(value, list) and value:
+            assert value[0].keys() <= traffic[name][0].keys(), name
+            assert value[0]["model"] == traffic[name][0]["model"]
+        else:
+            assert name in traffic
+    assert [each["percent"] for each in traffic["variants"]] == [10, 90]
+
+
 def test_every_call_of_the_table_is_answered() -> None:
     """No path in the README is a dead end."""
     calls = re.findall(r"`(GET|POST) (/[^`? ]*)", README) + re.findall(r"`, `()(/[a-z{][^`? ]*)`", README)

@@ -8,6 +8,7 @@ import msgspec
 from litestar import Request, Response
 from litestar.datastructures import Headers
 from litestar.exceptions import HTTPException
+from msgspec.structs import replace
 
 from server.problem import Reply, framework_problem, problem
 from server.requestid import HEADER, request_id
@@ -31,7 +32,7 @@ def json_answer(content: object, status: int = 200) -> Response[bytes]:
 def on_http_error(_: AnyRequest, error: HTTPException) -> Response[bytes]:
     """What Litestar itself refuses. Its own words are kept to itself."""
     reply = framework_problem(error.status_code, HINTS.get(error.status_code, "the request is refused"))
-    return respond(reply._replace(headers=(*reply.headers, *(error.headers or {}).items())))
+    return respond(replace(reply, headers=(*reply.headers, *(error.headers or {}).items())))
 
 
 def on_error(request: AnyRequest, error: Exception) -> Response[bytes]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hmac
 from typing import Any
 
 import msgspec
 from litestar import Response, Router, get, post
-from litestar.connection import ASGIConnection
-from litestar.handlers import BaseRouteHandler
 
+from server.endpoints.admin import admin
 from server.endpoints.answer import AnyRequest, json_answer
 from server.endpoints.body import Read
-from server.errors import AdminClosed, Fault, InvalidValues, MalformedBody, TooLarge, Unauthorized
+from server.errors import Fault, InvalidValues, MalformedBody, TooLarge
 from server.generation import Serving
 from server.plan import Plan
 from server.prediction import expect_json
@@ -23,11 +21,6 @@ from server.switching.messages import Reload
 
 def config_router(serving: Serving, control: str, read: Read) -> Router:
     """Handlers behind one guard: a route added to this router cannot forget it."""
-
-    def guard(connection: ASGIConnection[Any, Any, Any, Any], _: BaseRouteHandler) -> None:
-        check_token(
-            serving.generation.plan.resolved.settings.admin_token, connection.headers.get("authorization")
-        )
 
     @get("/", sync_to_thread=False)
     def config() -> Response[bytes]:
@@ -41,28 +34,10 @@ def config_router(serving: Serving, control: str, read: Read) -> Router:
         body = await read(request)
         if isinstance(body, TooLarge):
             raise body
-        done = await switching.reload(control, Reload(_change(body), allow))
+        done = await switching.switch(control, Reload(_change(body), allow))
         return json_answer(msgspec.structs.asdict(done))
 
-    return Router("/config", route_handlers=[config, reload], guards=[guard])
-
-
-def check_token(expected: str | None, authorization: str | None) -> None:
-    """Let the holder of the token through.
-
-    Raises:
-        AdminClosed: no token is set.
-        Unauthorized: the header is absent or wrong.
-    """
-    if expected is None:
-        raise AdminClosed(
-            "set MPS_ADMIN_TOKEN (16 characters or more) on the server to open the admin endpoints"
-        )
-    scheme, _, token = (authorization or "").partition(" ")
-    if scheme.lower() != "bearer" or not hmac.compare_digest(token.encode(), expected.encode()):
-        raise Unauthorized(
-            "expected the header 'Authorization: Bearer <token>' with the server's MPS_ADMIN_TOKEN"
-        )
+    return Router("/config", route_handlers=[config, reload], guards=[admin(serving)])
 
 
 def _effective(plan: Plan) -> dict[str, Any]:

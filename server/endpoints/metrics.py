@@ -5,7 +5,8 @@ from __future__ import annotations
 from litestar import Response, get
 from litestar.handlers import HTTPRouteHandler
 
-from server.counters import Counters, exposition
+from server.counters import Counters
+from server.exposition import exposition
 from server.generation import Serving
 
 

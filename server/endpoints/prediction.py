@@ -52,6 +52,7 @@ class Predictions:
             request_id=id_of(request.scope),
             arrived_ns=arrived_ns,
             received_ns=perf_counter_ns(),
+            variable=lambda name: headers.get(name.removeprefix("HTTP_").replace("_", "-")),
         )
 
 

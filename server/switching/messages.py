@@ -79,6 +79,20 @@ class Reload(Message, frozen=True):
     allow_signature_change: bool
 
 
+class StartRollout(Message, frozen=True):
+    """An endpoint, on a connection of its own: begin to give this model traffic, please."""
+
+    model: str
+    """``name`` or ``name@version``."""
+    steps: tuple[float, ...]
+    """Percent."""
+    hold_s: float
+
+
+class AbortRollout(Message, frozen=True):
+    """An endpoint, on a connection of its own: give all traffic back to the champion, please."""
+
+
 class Reloaded(Message, frozen=True):
     """Supervisor: every worker serves the new generation."""
 
@@ -100,7 +114,9 @@ class NotReloaded(Message, frozen=True):
 
 Answer = Prepared | Refused | Committed
 """What a worker answers."""
-FromWorker = Hello | Answer | Up | Reload
+Request = Reload | StartRollout | AbortRollout
+"""What an endpoint asks for."""
+FromWorker = Hello | Answer | Up | Request
 ToWorker = Welcome | Prepare | Commit | Abort
 
 encode_line = msgspec.json.Encoder().encode_lines

@@ -6,10 +6,10 @@ import asyncio
 
 from server.errors import ReloadRefused, SettingsError, Unavailable
 from server.switching import messages
-from server.switching.messages import NotReloaded, Reload, Reloaded
+from server.switching.messages import NotReloaded, Reloaded, Request
 
 
-async def reload(address: str, request: Reload) -> Reloaded:
+async def switch(address: str, request: Request) -> Reloaded:
     """Ask and wait until it is decided. If the caller goes away meanwhile, it is decided all the same.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What outlives the process: the number of the last generation and the run-time override."""
+"""What outlives the process: the number of the last generation, and what was decided at run time."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from typing import Any
 import msgspec
 
 from server.errors import SettingsError
+from server.traffic import Aborted, Rollout
 
 
-class Remembered(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Remembered(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """Content of ``state.json``."""
 
     generation: int = 0
     override: dict[str, Any] = {}
+    aborted: tuple[Aborted, ...] = ()
+    rollout: Rollout | None = None
 
 
 class State:

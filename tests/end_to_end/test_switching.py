@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from bench.process import ServerProcess
@@ -284,21 +283,6 @@ def test_twenty_reloads_at_once(server: ServerProcess) -> None:
         thread.join(30)
     assert sorted(answers) == list(range(2, 22))
     assert who_answers(server) == {("xgboost", "21")}
-
-
-def test_reloads_leave_no_files_open(server: ServerProcess) -> None:
-    """A hundred reloads, and every worker has as many files open as before."""
-
-    def open_files() -> list[int]:
-        return [psutil.Process(pid).num_fds() for pid in sorted(workers_of(server))]
-
-    for _ in range(5):
-        reload(server, {"model_type": "xgboost"})
-    before = open_files()
-    for _ in range(50):
-        for name in ("xgboost", "random_forest"):
-            assert reload(server, {"model_type": name})[0] == 200
-    assert max(map(int.__sub__, open_files(), before)) <= 2
 
 
 def test_sighup_reads_the_configuration_again(tmp_path: Path) -> None:

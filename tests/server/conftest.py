@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ from server.front import Front
 from server.generation import Serving
 from server.reading import BodyReader
 from server.settings import SHIPPED_REGISTRY
+from server.shadow import Busy, Shadows
 from tests.server.application import TOKEN, Client, serve
+from tests.server.shadowing import Watched
 from tests.server.stage import until
 
 
@@ -40,6 +43,26 @@ def counters() -> Iterator[Counters]:
     shared = create(1)
     yield Counters(shared, 0)
     os.close(int(shared.name))
+
+
+@pytest.fixture
+def shadows(counters: Counters, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shadows]:
+    """What lets the shadows of a worker answer; its thread ends with the test."""
+    shadows = Shadows(counters)
+    shadows._busy = Watched()
+    yield shadows
+    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)  # that of pytest minds every end
+    shadows._busy = Ended()
+    if shadows._thread is not None:
+        shadows._thread.join()
+
+
+class Ended(Busy):
+    """Ends the thread that looks."""
+
+    def look(self) -> None:
+        """Not any more."""
+        raise SystemExit
 
 
 @pytest.fixture(params=["wsgi", "asgi"])

@@ -95,12 +95,15 @@ class Stage:
         worker = self.enter()
         worker.obey()
         worker.say(Up())
-        until(lambda: worker.process.pid in {member.pid for member in self.supervisor._up})
+        until(lambda: worker.process.pid in {member.pid for member in self.supervisor.workers.up})
         return worker
 
     def reload(self, allow: bool = False, **change: Any) -> Outcome:
+        return self.ask(Reload(change, allow))
+
+    def ask(self, asked: messages.Request) -> Outcome:
         outcome = Outcome()
-        threading.Thread(target=outcome.run, args=(self.address, Reload(change, allow)), daemon=True).start()
+        threading.Thread(target=outcome.run, args=(self.address, asked), daemon=True).start()
         return outcome
 
     def remembered(self) -> dict[str, Any]:
@@ -119,9 +122,9 @@ class Outcome:
         self.done = threading.Event()
         self.value: Reloaded | Exception | None = None
 
-    def run(self, address: str, message: Reload) -> None:
+    def run(self, address: str, message: messages.Request) -> None:
         try:
-            self.value = asyncio.run(request.reload(address, message))
+            self.value = asyncio.run(request.switch(address, message))
         except ServerError as error:
             self.value = error
         self.done.set()

@@ -67,7 +67,12 @@ def test_one_model_in_human_terms(client: Client) -> None:
 def test_admin_needs_the_token(client: Client, header: str | None) -> None:
     """Anything but the token is 401, on every admin path."""
     headers = {"Authorization": header} if header else {}
-    for method, path in (("GET", "/config"), ("POST", "/config/reload")):
+    for method, path in (
+        ("GET", "/config"),
+        ("POST", "/config/reload"),
+        ("POST", "/traffic/rollout"),
+        ("DELETE", "/traffic/rollout"),
+    ):
         response = client.request(method, path, headers=headers)
         assert response.status_code == 401
         assert response.headers["www-authenticate"] == "Bearer"
@@ -82,7 +87,17 @@ def test_admin_is_closed_without_a_token_set(connect: Callable[..., Client]) -> 
 
 
 @pytest.mark.parametrize(
-    "path", ["/config/", "//config", "/config/reload/", "/Config", "/config;x", "/%63onfig"]
+    "path",
+    [
+        "/config/",
+        "//config",
+        "/config/reload/",
+        "/Config",
+        "/config;x",
+        "/%63onfig",
+        "/traffic/rollout/",
+        "/traffic//rollout",
+    ],
 )
 def test_no_other_spelling_gets_past_the_guard(client: Client, path: str) -> None:
     """A path by another spelling is guarded or unknown, never open."""
@@ -94,11 +109,11 @@ def test_no_other_spelling_gets_past_the_guard(client: Client, path: str) -> Non
 def test_every_route_is_open_on_purpose_or_guarded(client: Client, counters: Counters) -> None:
     """A new route cannot forget the guard: what answers without a token is listed here."""
     open_on_purpose = {"/", "/docs", "/openapi.json", "/metrics", "/health", "/health/live", "/health/ready"}
-    open_on_purpose |= {"/models", "/models/{name:str}", "/predict", "/predict/batch"}
+    open_on_purpose |= {"/models", "/models/{name:str}", "/predict", "/predict/batch", "/traffic"}
     open_on_purpose |= {"/models/{name:str}/predict", "/models/{name:str}/predict/batch"}
     app = create_app(serve(), counters, "nobody")
     for path in {route.path for route in app.routes} - open_on_purpose:
-        for method in ("GET", "POST"):
+        for method in ("GET", "POST", "DELETE"):
             assert client.request(method, path).status_code in (401, 405), path
 
 
@@ -168,6 +183,10 @@ def test_the_document_covers_every_route(client: Client, counters: Counters) -> 
         assert expected <= described, path
     named = {path for path in described if path.startswith("/models/") and "predict" in path}
     assert described - routes == named
+    methods = {route.path.replace(":str", ""): route.methods for route in app.routes}
+    for path in described - named:
+        expected = {method.lower() for method in methods[path]} - {"options"}
+        assert set(document["paths"][path]) == expected, path
 
 
 def test_the_document_shows_this_models_features(client: Client) -> None:

@@ -9,13 +9,16 @@ from server.counters import (
     BATCH,
     BUCKETS_S,
     DESKS,
+    DISAGREED,
+    KEYLESS,
     MAX_SERIES,
     PREDICT,
+    SKIPPED,
     Counters,
     create,
-    exposition,
     series_index,
 )
+from server.exposition import exposition
 
 
 def two_seats() -> tuple[Counters, Counters]:
@@ -57,6 +60,7 @@ def test_threads_lose_nothing() -> None:
     def work() -> None:
         for _ in range(2000):
             one.count(1, PREDICT, 200, 1, 1000)
+            one.note(2, DISAGREED, 3)
 
     threads = [threading.Thread(target=work) for _ in range(2 * DESKS)]
     try:
@@ -66,9 +70,9 @@ def test_threads_lose_nothing() -> None:
             thread.join()
     finally:
         sys.setswitchinterval(interval)
-    assert f'mps_rows_total{{model="m",version="1"}} {2 * DESKS * 2000}\n' in exposition(
-        one, ("m@1",), 1, "m@1"
-    )
+    text, times = exposition(one, ("m@1", "m@2:shadow"), 1, "m@1"), 2 * DESKS * 2000
+    assert f'mps_rows_total{{model="m",version="1"}} {times}\n' in text
+    assert f'mps_shadow_disagreed_rows_total{{model="m",version="2"}} {3 * times}\n' in text
 
 
 def test_statuses_and_buckets_are_told_apart() -> None:
@@ -100,3 +104,61 @@ def test_models_past_the_limit_share_the_last_series() -> None:
     text = exposition(one, series, 1, "m@1")
     assert f'mps_rows_total{{model="m",version="{MAX_SERIES - 2}"}} 1\n' in text
     assert 'mps_rows_total{model="other",version=""} 51\n' in text
+
+
+SERIES = ("m@1", "m@1:split", "m@1:shadow", "n@2:shadow")
+
+
+def test_a_model_is_counted_by_what_it_answered_as() -> None:
+    """By its own name, in a split, and as a shadow: the first two add up to what was answered."""
+    one, two = two_seats()
+    for worker, reference, times in ((one, "m@1", 1), (two, "m@1:split", 2), (one, "m@1:shadow", 4)):
+        for _ in range(times):
+            worker.count(series_index(SERIES, reference), PREDICT, 200, 1, 1000)
+    lines = exposition(one, SERIES, 1, "m@1").splitlines()
+    said = 'endpoint="predict",status="2xx"'
+    assert f'mps_requests_total{{model="m",version="1",{said}}} 1' in lines
+    assert f'mps_requests_total{{model="m",version="1",role="split",{said}}} 2' in lines
+    assert f'mps_shadow_requests_total{{model="m",version="1",{said}}} 4' in lines
+    assert 'mps_rows_total{model="m",version="1",role="split"} 2' in lines
+    assert 'mps_shadow_rows_total{model="m",version="1"} 4' in lines
+    buckets = [line for line in lines if line.startswith("mps_request_duration_seconds_count")]
+    assert sum(int(line.rsplit(" ", 1)[1]) for line in buckets) == 3
+
+
+def test_notes_are_families_of_their_own() -> None:
+    """Each note under its name, summed over seats; what was never noted of anybody has no family."""
+    one, two = two_seats()
+    one.note(series_index(SERIES, "m@1:split"), KEYLESS)
+    text = exposition(two, SERIES, 1, "m@1")
+    assert 'mps_split_keyless_total{model="m",version="1",role="split"} 1\n' in text
+    assert "mps_shadow" not in text
+    for worker in (one, two):
+        worker.note(series_index(SERIES, "m@1:shadow"), DISAGREED, 5)
+        worker.note(series_index(SERIES, "n@2:shadow"), SKIPPED)
+    lines = exposition(one, SERIES, 1, "m@1").splitlines()
+    for line in (
+        'mps_shadow_disagreed_rows_total{model="m",version="1"} 10',
+        'mps_shadow_disagreed_rows_total{model="n",version="2"} 0',
+        'mps_shadow_skipped_total{model="m",version="1"} 0',
+        'mps_shadow_skipped_total{model="n",version="2"} 2',
+    ):
+        assert line in lines
+
+
+def test_every_family_is_announced_once() -> None:
+    """HELP and TYPE come before its samples, and no sample is there twice: a scraper refuses the rest."""
+    one, _ = two_seats()
+    for index in (0, *range(1, len(SERIES) + 1)):
+        one.count(index, PREDICT, 200, 1, 1)
+        one.note(index, KEYLESS)
+    announced, samples = [], []
+    for line in exposition(one, SERIES, 1, "m@1").splitlines():
+        if line.startswith("# TYPE"):
+            announced.append(line.split()[2])
+        elif not line.startswith("#"):
+            name, _ = line.split(" ", 1) if "{" not in line else line.rsplit(" ", 1)
+            assert name.startswith(announced[-1])
+            samples.append(name)
+    assert len(set(announced)) == len(announced)
+    assert len(set(samples)) == len(samples)

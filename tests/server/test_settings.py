@@ -42,11 +42,14 @@ def test_each_layer_beats_the_one_below(tmp_path: Path) -> None:
 def test_the_file_is_found_by_variable_and_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """``MPS_CONFIG`` names a file; without it ``mps.toml`` in the working folder is read where it exists."""
     monkeypatch.chdir(tmp_path)
+    assert resolve({}, None, {}).file == "mps.toml"  # looked for there, also while there is none
     Path("mps.toml").write_text("workers = 5")
     Path("other.toml").write_text("workers = 6")
     assert resolve({}, None, {}).settings.workers == 5
     assert resolve({"MPS_CONFIG": "other.toml"}, None, {}).settings.workers == 6
     assert resolve({"MPS_CONFIG": "other.toml"}, Path("mps.toml"), {}).settings.workers == 5
+    start = resolve({"MPS_CONFIG": "other.toml"}, None, {})
+    assert start.keep_fixed(start).file == start.file == "other.toml"
 
 
 def test_models_may_be_a_comma_separated_list(tmp_path: Path) -> None:
@@ -163,3 +166,9 @@ def test_each_port_has_a_state_folder_of_its_own() -> None:
     folders = {resolve({"MPS_API_PORT": port}, None, {}).settings.state_folder() for port in ("8001", "8002")}
     assert len(folders) == 2
     assert resolve({"MPS_STATE_DIR": "/x"}, None, {}).settings.state_folder() == Path("/x")
+
+
+def test_a_token_with_a_line_end_is_none() -> None:
+    """No header could carry it, so nobody could ever be let in."""
+    with pytest.raises(SettingsError, match="admin_token"):
+        resolve({}, None, {"admin_token": "x" * 20 + "\n"})

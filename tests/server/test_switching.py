@@ -21,7 +21,7 @@ from registry.manifest import Feature
 from registry.store import Store
 from server.errors import ReloadRefused, SettingsError, Unavailable
 from server.settings import SHIPPED_REGISTRY, resolve
-from server.switching import messages, request, supervisor
+from server.switching import messages, request, workers
 from server.switching.messages import (
     Abort,
     Committed,
@@ -86,7 +86,7 @@ def test_one_refusal_aborts_everywhere(pair: Stage) -> None:
         assert worker.hear() == Abort(attempt)
     with pytest.raises(ReloadRefused, match="golden rows fail"):
         outcome.get()
-    assert pair.remembered() == {"generation": 1, "override": {}}
+    assert pair.remembered() == {"generation": 1}
     assert pair.supervisor.committed.champion.name == "heuristic"
 
 
@@ -141,7 +141,7 @@ def test_a_worker_that_dies_after_the_write_changes_nothing(pair: Stage) -> None
 
 def test_a_worker_that_does_not_confirm_is_killed(pair: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """It may serve the old generation, so it is gone before the reload is answered."""
-    monkeypatch.setattr(supervisor, "COMMIT_DEADLINE_S", 0.3)
+    monkeypatch.setattr(workers, "COMMIT_DEADLINE_S", 0.3)
     one, two = pair.joined(), pair.joined()
     outcome = pair.reload(model_type="xgboost")
     for worker in (one, two):
@@ -157,7 +157,7 @@ def test_a_worker_whose_connection_breaks_is_killed(stage: Stage) -> None:
     worker = stage.joined()
     worker.lines.close()
     worker.socket.close()
-    until(lambda: not worker.alive() and not stage.supervisor._members)
+    until(lambda: not worker.alive() and not stage.supervisor.workers.members)
     assert worker.process.returncode == -signal.SIGKILL
 
 
@@ -177,7 +177,7 @@ def test_a_state_that_cannot_be_written_aborts_everywhere(stage: Stage) -> None:
 def test_nobody_to_prepare_is_a_refusal(stage: Stage) -> None:
     """A generation that nobody has proved is not committed."""
     stage.joined().leave()
-    until(lambda: not stage.supervisor._members)
+    until(lambda: not stage.supervisor.workers.members)
     with pytest.raises(ReloadRefused, match="no worker is up"):
         stage.reload().get()
 
@@ -230,7 +230,7 @@ def test_an_override_outlives_the_server_and_can_be_removed(
     outcome = stage.reload(model_type=None)
     assert worker.obey().plan.champion.name == "heuristic"
     assert outcome.get().generation == 3
-    assert stage.remembered()["override"] == {}
+    assert "override" not in stage.remembered()
 
 
 def test_reloads_take_turns(stage: Stage) -> None:
@@ -295,7 +295,7 @@ def test_a_first_worker_that_cannot_load_ends_the_server(stage: Stage) -> None:
 
 def test_a_later_worker_that_cannot_load_tries_again(pair: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """The others serve; it takes no traffic until it can load what is committed."""
-    monkeypatch.setattr(supervisor, "JOIN_RETRY_S", 0.05)
+    monkeypatch.setattr(workers, "JOIN_RETRY_S", 0.05)
     pair.joined()
     late = pair.enter()
     late.say(Refused(late.expect_prepare().attempt, "disk gone"))
@@ -309,15 +309,15 @@ def test_a_worker_that_leaves_while_joining_is_forgotten(pair: Stage) -> None:
         worker = pair.enter()
         worker.expect_prepare()
         worker.leave()
-    until(lambda: len(pair.supervisor._seats) == 2)
-    assert not pair.supervisor._members
+    until(lambda: len(pair.supervisor.workers.free_seats) == 2)
+    assert not pair.supervisor.workers.members
 
 
 def test_a_joining_worker_that_does_not_confirm_is_killed(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It cannot block reloads, nor serve unseen."""
-    monkeypatch.setattr(supervisor, "COMMIT_DEADLINE_S", 0.2)
+    monkeypatch.setattr(workers, "COMMIT_DEADLINE_S", 0.2)
     worker = stage.enter()
     worker.say(Prepared(worker.expect_prepare().attempt))
     until(lambda: not worker.alive())
@@ -428,7 +428,7 @@ def rename(store: Store, model: str, name: str, change: Callable[[Feature], Feat
 def test_an_unreachable_supervisor_is_unavailable() -> None:
     """An endpoint does not hang on a server that is going down."""
     with pytest.raises(Unavailable):
-        asyncio.run(request.reload("\0nobody", Reload({}, False)))
+        asyncio.run(request.switch("\0nobody", Reload({}, False)))
 
 
 def test_a_broken_override_says_how_to_forget_it(tmp_path: Path) -> None:

@@ -1,0 +1,124 @@
+"""A thousand reloads leave no trace: memory, open files, threads and latency are what they were."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import NamedTuple
+
+import psutil
+import pytest
+
+from bench.process import ServerProcess
+from tests.end_to_end.test_serving import EXAMPLE, JSON, workers_of
+from tests.end_to_end.test_switching import reload
+
+RELOADS = 1000
+WARM_UP = 100
+"""Reloads after which the allocator has what it needs."""
+MOST_MB = 6.0
+"""Growth of a worker that is chance: what is free between pieces in use comes and goes."""
+MOST_THREADS = 16
+"""The server makes them when they are first needed, and keeps them."""
+LEAK = """
+import server.generation
+kept = []
+commit = server.generation.Serving.commit
+def leaky(self, generation):
+    kept.append((generation, open("/dev/null"), bytearray(20_000)))
+    commit(self, generation)
+server.generation.Serving.commit = leaky
+"""
+"""For Python to run at the start of every process: each generation stays, and a file with it."""
+
+
+class Wear(NamedTuple):
+    """What the reloads left behind, of the worker with the most of it."""
+
+    memory_mb: float
+    files: int
+    threads: int
+    slower: float
+    """Median latency after to before."""
+
+
+class State(NamedTuple):
+    """Of all workers."""
+
+    memory_mb: list[float]
+    files: list[int]
+    threads: list[int]
+    latency_s: float
+
+
+def state(server: ServerProcess) -> State:
+    """As it is now."""
+    processes = [psutil.Process(pid) for pid in sorted(workers_of(server))]
+    connection = server.connect()
+    times = []
+    for _ in range(1000):
+        start = perf_counter()
+        connection.request("POST", "/predict", EXAMPLE, JSON)
+        assert connection.getresponse().read() == b'{"prediction":"setosa"}'
+        times.append(perf_counter() - start)
+    connection.close()
+    return State(
+        [process.memory_info().rss / 1e6 for process in processes],
+        [process.num_fds() for process in processes],
+        [process.num_threads() for process in processes],
+        median(times),
+    )
+
+
+def wear(server: ServerProcess, reloads: int) -> Wear:
+    """Reload so often, each time with models that were not there before."""
+    changes = ({"models": "xgboost"}, {"models": "decision_tree"})
+
+    def switch(times: int) -> None:
+        for number in range(times):
+            assert reload(server, changes[number % 2])[0] == 200
+
+    switch(WARM_UP)
+    before = state(server)
+    switch(reloads)
+    after = state(server)
+    return Wear(
+        max(map(float.__sub__, after.memory_mb, before.memory_mb)),
+        max(map(int.__sub__, after.files, before.files)),
+        max(map(int.__sub__, after.threads, before.threads)),
+        after.latency_s / before.latency_s,
+    )
+
+
+def worn(found: Wear) -> list[str]:
+    """What is not as it was."""
+    limits = Wear(memory_mb=MOST_MB, files=2, threads=MOST_THREADS, slower=2.0)
+    pairs = zip(Wear._fields, found, limits, strict=True)
+    return [f"{name}: {value:g} (limit {limit:g})" for name, value, limit in pairs if value > limit]
+
+
+@pytest.fixture
+def leaky(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServerProcess]:
+    """A server in which something holds on to every generation."""
+    (tmp_path / "sitecustomize.py").write_text(LEAK)
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join([str(tmp_path), *os.environ.get("PYTHONPATH", "").split()])
+    )
+    with ServerProcess(workers=2, models="heuristic") as server:
+        yield server
+
+
+def test_a_thousand_reloads_leave_no_trace() -> None:
+    """Every one of them loads models and lets others go, on all workers."""
+    with ServerProcess(workers=2, models="heuristic") as server:
+        found = wear(server, RELOADS)
+        assert worn(found) == []
+
+
+def test_a_leak_would_be_seen(leaky: ServerProcess) -> None:
+    """The same test with a fault planted, and a tenth of the reloads."""
+    found = wear(leaky, RELOADS // 10)
+    assert [line.partition(":")[0] for line in worn(found)][:2] == ["memory_mb", "files"]
