@@ -30,6 +30,7 @@ EXTRAS = (
     "scipy",
     "pandas",
     "pyarrow",
+    "grpc",
 )
 REQUEST = b'{"sepal_length":5.1,"sepal_width":3.5,"petal_length":1.4,"petal_width":0.2}'
 START_S = 30

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import (
+    binary,
     compare,
     footprint,
     joining,
@@ -64,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
         switching,
         stages,
         parsing,
+        binary,
         joining,
         footprint,
         performance,

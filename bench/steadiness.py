@@ -120,10 +120,12 @@ class Steadiness(msgspec.Struct, frozen=True):
 
     def markdown(self) -> str:
         """The whole report."""
-        kept = [(one.promise, str(one.broken)) for phase in self.phases for one in phase.promises]
+        promised = [one.promise for one in self.phases[0].promises]
+        broken = [[str(one.broken) for one in phase.promises] for phase in self.phases]
+        kept = list(zip(promised, *broken, strict=True))
         lines = [
             self.table(),
-            columns(("promise", "broken"), kept),
+            columns(("promise", *(f"broken: {phase.what}" for phase in self.phases)), kept),
             *(line for phase in self.phases for line in self._verdicts(phase)),
             *(f"- WRONG: {fault}" for fault in self.faults),
             f"- `{self.command}`",

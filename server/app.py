@@ -15,6 +15,7 @@ from server.endpoints.metrics import metrics_route
 from server.endpoints.models import model_routes
 from server.endpoints.prediction import prediction_routes
 from server.endpoints.traffic import traffic_router
+from server.endpoints.v2 import v2_router
 from server.generation import Serving
 
 
@@ -37,6 +38,7 @@ def create_app(serving: Serving, counters: Counters, control: str) -> Litestar:
             metrics_route(serving, counters),
             config_router(serving, control, read),
             traffic_router(serving, counters, control, read),
+            v2_router(serving, counters, control, read),
         ],
         exception_handlers={HTTPException: on_http_error, Exception: on_error},
         before_send=[add_id],

@@ -12,7 +12,7 @@ import bisect
 import mmap
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 DESKS = 4
@@ -21,7 +21,7 @@ MAX_SERIES = 256
 """Series 0 is for answers without a model (unknown name); the last is shared by all models past the limit."""
 BUCKETS_S = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 """Upper bounds of the latency histogram, in seconds; what is slower is counted in ``+Inf`` alone."""
-ENDPOINTS = ("predict", "batch")
+ENDPOINTS = ("predict", "batch", "infer")
 STATUSES = ("2xx", "4xx", "5xx")
 _BOUNDS_NS = [int(bound * 1e9) for bound in BUCKETS_S]
 ROWS = len(ENDPOINTS) * len(STATUSES)
@@ -29,11 +29,29 @@ TIME = ROWS + 1  # nanoseconds, by endpoint
 HISTOGRAM = TIME + len(ENDPOINTS)
 WIDTH = len(BUCKETS_S) + 1
 NOTES_AT = HISTOGRAM + len(ENDPOINTS) * WIDTH
-NOTES = ("keyless", "disagreed", "skipped")
-"""Requests without the sticky header; rows in which a shadow disagreed; requests that it was spared."""
+NOTES = (
+    *("keyless", "disagreed", "skipped", "out_of_time"),
+    *(
+        "executions",
+        "inferred_rows",
+        "queue_ns",
+        "input_ns",
+        "infer_ns",
+        "output_ns",
+        "failed_ns",
+        "latest_ms",
+    ),
+)
+"""Requests without the sticky header; rows in which a shadow disagreed; requests that it was spared; requests
+that were refused because they could not be answered in time, which is nobody's failure. Then of
+the Open Inference Protocol: runs of the session and their rows, the times of the parts of what succeeded, all
+of what failed, and the time of the last (milliseconds since 1970; the one that is no sum)."""
 CELLS = NOTES_AT + len(NOTES)
-PREDICT, BATCH = range(len(ENDPOINTS))
-KEYLESS, DISAGREED, SKIPPED = range(len(NOTES))
+PREDICT, BATCH, INFER = range(len(ENDPOINTS))
+KEYLESS, DISAGREED, SKIPPED, OUT_OF_TIME = range(4)
+EXECUTIONS, INFERRED_ROWS, QUEUE_NS, INPUT_NS, INFER_NS, OUTPUT_NS, FAILED_NS, LATEST_MS = range(
+    4, len(NOTES)
+)
 
 
 def create(seats: int) -> Path:
@@ -81,6 +99,15 @@ class Counters:
         self._cells[desk + series * CELLS + NOTES_AT + which] += times
         self._free.append(desk)
 
+    def note_all(self, series: int, notes: Mapping[int, int], latest_ms: int) -> None:
+        """Add to several of ``NOTES`` at once, and set the latest time. Safe to call from several threads."""
+        desk = self._desk()
+        base = desk + series * CELLS + NOTES_AT
+        for which, times in notes.items():
+            self._cells[base + which] += times
+        self._cells[base + LATEST_MS] = latest_ms
+        self._free.append(desk)
+
     def _desk(self) -> int:
         while True:
             try:
@@ -93,4 +120,6 @@ class Counters:
         stride = MAX_SERIES * CELLS
         starts = range(series * CELLS, self._all_desks * stride, stride)
         blocks = [self._cells[start : start + CELLS] for start in starts]
-        return [sum(column) for column in zip(*blocks, strict=True)]
+        found = [sum(column) for column in zip(*blocks, strict=True)]
+        found[NOTES_AT + LATEST_MS] = max(block[NOTES_AT + LATEST_MS] for block in blocks)
+        return found

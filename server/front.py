@@ -20,13 +20,16 @@ from a2wsgi import ASGIMiddleware
 from server.counters import Counters
 from server.errors import MalformedBody, TooLarge, Unavailable
 from server.generation import Serving
-from server.prediction import Answered, Ask, count, predict, predict_batch
+from server.prediction import Ask, count, predict, predict_batch
 from server.problem import Reply, problem
 from server.reading import BodyReader, Environ
 from server.requestid import HEADER, request_id
+from server.v2 import inference
+from server.v2.problem import problem as v2_problem
+from server.v2.problem import speaks
 
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
-Endpoint = Callable[[Serving, Ask], Answered]
+Endpoint = Callable[[Serving, Counters, Ask], Reply]
 
 BUILD_S = 10.0
 """The first requests that are not predictions wait so long for the application, which takes a second."""
@@ -63,7 +66,8 @@ class Front:
         try:
             body = self._bodies.read(environ)
         except (MalformedBody, Unavailable) as error:
-            return _say(start_response, problem(error, name), name)
+            told = v2_problem if speaks(path) else problem
+            return _say(start_response, told(error, name), name)
         if route is None:
             return self._hand_on(environ, start_response, name, body)
         endpoint, model = route
@@ -79,9 +83,7 @@ class Front:
             perf_counter_ns(),
             environ.get,
         )
-        answered = endpoint(self._serving, ask)
-        count(self._counters, answered)
-        return _say(start_response, answered.reply, name)
+        return _say(start_response, endpoint(self._serving, self._counters, ask), name)
 
     def _hand_on(
         self, environ: Environ, start_response: StartResponse, name: str, body: bytes
@@ -91,7 +93,8 @@ class Front:
             app = self._app.result(BUILD_S)
         except TimeoutError:
             starting = Unavailable("the server is starting; try again")
-            return _say(start_response, problem(starting, name), name)
+            told = v2_problem if speaks(environ["PATH_INFO"]) else problem
+            return _say(start_response, told(starting, name), name)
         environ.pop("HTTP_TRANSFER_ENCODING", None)
         environ["HTTP_X_REQUEST_ID"] = name
         environ["wsgi.input"], environ["CONTENT_LENGTH"] = BytesIO(body), str(len(body))
@@ -108,16 +111,38 @@ def _say(start_response: StartResponse, reply: Reply, name: str) -> list[bytes]:
     return [reply.body]
 
 
+def _predict(serving: Serving, counters: Counters, ask: Ask) -> Reply:
+    answered = predict(serving, ask)
+    count(counters, answered)
+    return answered.reply
+
+
+def _predict_batch(serving: Serving, counters: Counters, ask: Ask) -> Reply:
+    answered = predict_batch(serving, ask)
+    count(counters, answered)
+    return answered.reply
+
+
+def _infer(serving: Serving, counters: Counters, ask: Ask) -> Reply:
+    inferred = inference.infer(serving, ask)
+    inference.count(counters, inferred)
+    return inferred.reply
+
+
 @lru_cache(maxsize=1024)
 def prediction_route(path: str) -> tuple[Endpoint, str | None] | None:
     """The plain function of a prediction endpoint, and the model's name in the path (WSGI's latin-1)."""
     match path.encode("latin-1").decode("utf-8", "replace").split("/"):
         case ["", "predict"]:
-            return predict, None
+            return _predict, None
         case ["", "predict", "batch"]:
-            return predict_batch, None
+            return _predict_batch, None
         case ["", "models", name, "predict"] if name:
-            return predict, name
+            return _predict, name
         case ["", "models", name, "predict", "batch"] if name:
-            return predict_batch, name
+            return _predict_batch, name
+        case ["", "v2", "models", name, "infer"] if name:
+            return _infer, name
+        case ["", "v2", "models", name, "versions", version, "infer"] if name and version:
+            return _infer, f"{name}@{version}"
     return None

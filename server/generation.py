@@ -101,26 +101,31 @@ class Serving:
     def commit(self, generation: Generation) -> None:
         """Every request that starts from now on is answered by ``generation``."""
         self._generation = generation
+        if self.shadows:
+            self.shadows.keep(generation.ghosts)
         settings = generation.plan.resolved.settings
         log.setLevel(settings.log_level)
         log.info("serving generation %d: %s", generation.number, generation.plan.champion.reference)
 
-    def prepare(self, plan: Plan) -> Generation:
+    def prepare(self, plan: Plan, prepared: Generation | None = None) -> Generation:
         """Load what the plan needs and the present generation does not have. Serves nothing yet.
+
+        Args:
+            plan: of the new one.
+            prepared: what was prepared before and not committed. What it has is not loaded again: a worker
+                that joins while models are switched without a pause would never come to an end.
 
         Raises:
             BrokenEntry: an entry is not the one that was planned, or does not pass its golden rows.
         """
-        loaded = {lane.model.seal: lane.model for lane in self._lanes()}
+        generations = [known for known in (prepared, self._generation) if known]
+        loaded = {lane.model.seal: lane.model for known in generations for lane in known.lanes.values()}
         store = Store(Path(plan.resolved.settings.registry))
         lanes = {}
         for planned in plan.models:
             model = loaded.get(planned.seal) or _load(store, planned)
             lanes[planned.reference] = Lane(model, _headers(planned, plan.generation), planned.series)
         return Generation(plan, lanes, self.turns)
-
-    def _lanes(self) -> list[Lane]:
-        return list(self._generation.lanes.values()) if self._generation else []
 
 
 def _load(store: Store, planned: PlannedModel) -> Model:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import cached_property
+from typing import NamedTuple
 
 import msgspec
 
@@ -16,6 +18,15 @@ from server.errors import InvalidValues
 from server.proof import prove, typed
 from server.schema import Schema
 from server.session import Session
+from server.v2.features import Features
+from server.v2.outputs import Outputs
+
+
+class V2(NamedTuple):
+    """A model as the Open Inference Protocol sees it."""
+
+    features: Features
+    outputs: Outputs
 
 
 class Model:
@@ -36,6 +47,7 @@ class Model:
             self.schema = Schema(signature, entry.manifest.reference.replace("@", "."))
         except (BrokenEntry, ValueError) as error:
             raise BrokenEntry(f"{entry.manifest.reference}: {error}") from error
+        self.session = session
         self.batch = BatchReader(self.schema)
         answering = style(session, signature)
         self.answer = answering.answer
@@ -66,6 +78,12 @@ class Model:
         except msgspec.ValidationError:
             return False
         return True
+
+    @cached_property
+    def v2(self) -> V2:
+        """Of the Open Inference Protocol; made when it is first asked for."""
+        signature = self.manifest.signature
+        return V2(Features(self.session, signature), Outputs(self.session, signature))
 
     @property
     def why_no_probabilities(self) -> str:

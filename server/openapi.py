@@ -13,6 +13,7 @@ from server.model import Model
 from server.problem import MEDIA_TYPE
 from server.requestid import HEADER
 from server.settings import MAX_TIMEOUT_MS
+from server.v2 import document as v2
 
 REF = "#/components/schemas/{name}"
 Json = dict[str, Any]
@@ -77,7 +78,7 @@ def document(generation: Generation) -> Json:
             "version": version("ml-production-service"),
             "description": f"Generation {generation.number}: {generation.plan.champion.reference}",
         },
-        "paths": paths | _other_paths(),
+        "paths": paths | _other_paths() | v2.paths(),
         "components": {
             "schemas": schemas,
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},

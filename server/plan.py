@@ -92,6 +92,30 @@ def draw(resolved: Resolved, generation: int, past: Past = Past()) -> Plan:  # n
     return Plan(generation, resolved, models[champion], tuple(models.values()), routes, series, traffic)
 
 
+def redeal(now: Plan, resolved: Resolved, past: Past) -> Plan:
+    """The same models, with other traffic: nothing is read, so nothing can have changed or be missing.
+
+    Args:
+        now: what is served.
+        resolved: settings as they are, but for ``model_type`` and ``split``.
+        past: what was decided; its series are not looked at.
+
+    Raises:
+        SettingsError: a model is not among those of ``now``.
+    """
+    settings = resolved.settings
+    models = {model.reference: model for model in now.models}
+    references = {}
+    for name in (*(settings.split or ()), *settings.shadow, settings.model_type):
+        references[name] = now.routes.get(name, name)
+        if references[name] not in models:
+            raise SettingsError(f"{name} is not loaded")
+    series = _longer(now.series, _series_of_traffic(settings, references))
+    traffic = _traffic(settings, references, series, past)
+    champion = models[references[settings.model_type]]
+    return Plan(now.generation + 1, resolved, champion, now.models, now.routes, series, traffic)
+
+
 def _planned(store: Store, name: str, version: int, series: int) -> PlannedModel:
     manifest = store.manifest(name, version)
     seal = store.seal(name, version)
@@ -119,12 +143,6 @@ def _series_of_traffic(settings: Settings, references: dict[str, str]) -> list[s
 
 
 def _traffic(settings: Settings, references: dict[str, str], series: tuple[str, ...], past: Past) -> Traffic:
-    rollout = past.rollout
-    if rollout and not rollout.ended and rollout.champion != settings.model_type:
-        raise SettingsError(
-            f"model_type: a rollout from {rollout.champion} to {rollout.model} is under way; "
-            "abort it first (mps rollout abort)"
-        )
     split: tuple[Variant, ...] = ()
     if settings.split is not None:
         aborted = frozenset(each.model for each in past.aborted)
@@ -135,7 +153,7 @@ def _traffic(settings: Settings, references: dict[str, str], series: tuple[str, 
         )
     shadowing = dict.fromkeys(references[name] for name in settings.shadow)
     shadows = tuple(Shadow(model, series_index(series, model + SHADOW)) for model in shadowing)
-    return Traffic(split, settings.sticky_header, shadows, past.aborted, rollout)
+    return Traffic(split, settings.sticky_header, shadows, past.aborted, past.rollout)
 
 
 def _check_shared(models: dict[str, PlannedModel], champion: str, traffic: Traffic) -> None:

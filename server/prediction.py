@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from server.admission import HEAVY_NS, Line
-from server.counters import BATCH, KEYLESS, PREDICT, Counters
+from server.counters import BATCH, KEYLESS, OUT_OF_TIME, PREDICT, Counters
 from server.diagnosis import diagnose_row
 from server.errors import Fault, InvalidValues, TooLarge, Unavailable, WrongMediaType
 from server.generation import Generation, Lane, Serving
@@ -25,11 +25,12 @@ from server.shadow import Copy
 from server.split import Variable
 
 NO_MODEL_SERIES = 0
+UNAVAILABLE = 503
 PARSE_BYTE_NS = 10
 """A byte of a single row's body, at most. A usual row has a hundred; a body of a megabyte takes its turn."""
 
 
-class Ask(msgspec.Struct, frozen=True, gc=False):
+class Ask(msgspec.Struct, frozen=True):
     """What a prediction depends on. A Struct is made in a fifth of the time of a tuple with names."""
 
     model: str | None
@@ -90,6 +91,8 @@ def count(counters: Counters, answered: Answered) -> None:
     )
     if answered.keyless:
         counters.note(answered.series, KEYLESS)
+    if answered.reply.status == UNAVAILABLE:
+        counters.note(answered.series, OUT_OF_TIME)
 
 
 Work = Callable[[Generation, Lane, bytes, bool], tuple[bytes, int]]
@@ -106,11 +109,11 @@ def _answer(serving: Serving, ask: Ask, endpoint: int, work: Work) -> Answered:
             lane = generation.lane(ask.model)
         body = ask.body
         if not isinstance(body, bytes):
-            raise body
+            raise TooLarge(*body.args)  # a new one: that in the request would hold the frame that holds it
         probabilities = _options(ask, lane.model)
         work_ns = _work_ns(lane, endpoint, body)
         if work_ns > HEAVY_NS or ask.timeout_ms is not None:
-            with _admitted(serving.line, ask, generation.timeout_ns, work_ns):
+            with admitted(serving.line, ask, generation.timeout_ns, work_ns):
                 answer, rows = work(generation, lane, body, probabilities)
         else:
             answer, rows = work(generation, lane, body, probabilities)
@@ -131,7 +134,7 @@ def _work_ns(lane: Lane, endpoint: int, body: bytes) -> float:
     return cost.row_ns + PARSE_BYTE_NS * len(body) if endpoint == PREDICT else cost.byte_ns * len(body)
 
 
-def _admitted(line: Line, ask: Ask, default_ns: int, work_ns: float) -> AbstractContextManager[None]:
+def admitted(line: Line, ask: Ask, default_ns: int, work_ns: float) -> AbstractContextManager[None]:
     """The time in which the work may be done.
 
     Raises:

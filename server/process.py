@@ -12,6 +12,7 @@ import socket
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
+from multiprocessing.util import Finalize
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from server.errors import ServerError, SettingsError
 from server.settings import Resolved, Settings, resolve
 from server.switching.state import State
 from server.switching.supervisor import Supervisor
+from server.v2.wire import check_installed
 
 if TYPE_CHECKING:
     from server.counters import Counters
@@ -51,7 +53,7 @@ def run(config: Path | None, flags: Mapping[str, str]) -> None:
 
     settings = resolver({}).settings
     _configure_logging(settings.log_level)
-    _check_port(settings)
+    _check_ports(settings)
     state = State(settings.state_folder())
     state.claim()
     supervisor = Supervisor(resolver, state, on_fatal=lambda: os.kill(os.getpid(), signal.SIGTERM))
@@ -144,6 +146,11 @@ def _application(serving: Serving, counters: Counters, member: Member, address: 
         from server.app import create_app  # takes as long as everything else at the start together
 
         app = create_app(serving, counters, address)
+        if serving.generation.plan.resolved.settings.grpc_port is not None:
+            from server.v2.rpc import start
+
+            # Before the threads of its calls are waited for, which is before anything of atexit.
+            Finalize(None, start(serving, counters, address), exitpriority=0)
     except Exception:
         logging.getLogger("mps").exception("the application cannot be built")
         sys.stderr.flush()
@@ -168,21 +175,34 @@ def _configure_logging(level: str) -> None:
     log.setLevel(level)
 
 
-def _check_port(settings: Settings) -> None:
-    """granian's sockets share a port silently; two servers would answer for each other.
+def _check_ports(settings: Settings) -> None:
+    """See that the server can listen where it is to.
+
+    Raises:
+        SettingsError: an address cannot be had, or what listens there is not installed.
+    """
+    _check_port(settings.api_host, settings.api_port, "MPS_API_PORT")
+    if settings.grpc_port is not None:
+        check_installed()
+        if settings.grpc_port == settings.api_port:
+            raise SettingsError(f"MPS_GRPC_PORT and MPS_API_PORT are both {settings.api_port}; change one")
+        _check_port(settings.api_host, settings.grpc_port, "MPS_GRPC_PORT")
+
+
+def _check_port(host: str, port: int, variable: str) -> None:
+    """The workers' sockets share a port silently; two servers would answer for each other.
 
     Raises:
         SettingsError: the address cannot be had.
     """
     try:
         family, kind, protocol, _, target = socket.getaddrinfo(
-            settings.api_host, settings.api_port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(target)
     except OSError as error:
-        where = f"{settings.api_host}:{settings.api_port}"
         raise SettingsError(
-            f"cannot listen on {where}: {error.strerror or error}; set MPS_API_PORT"
+            f"cannot listen on {host}:{port}: {error.strerror or error}; set {variable}"
         ) from None

@@ -65,6 +65,12 @@ class Session:
             ) from error
         self._columns = self._check_inputs(signature)
         self._outputs = self._check_outputs(signature)
+        self.input_names = tuple(name for name, _ in self._columns)
+        """One, of a matrix of all features; or one for the column of each."""
+        kinds = {tensor.name: INPUT_DTYPES[tensor.type][0] for tensor in self._session.get_outputs()}
+        numbers = [name for name in self._outputs if name != "label"]
+        self.number_dtype = kinds[numbers[0]] if numbers else None
+        """Of probabilities or values: float32 or float64; None: the model gives labels only."""
         self.one = self._one_row(signature)
         """Answers one row at a time; numbers come in the order label, probabilities, or are the value."""
 

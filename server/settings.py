@@ -44,6 +44,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     log_level: Annotated[LogLevel, Meta(description="DEBUG, INFO, WARNING or ERROR")] = "INFO"
     api_host: Annotated[str, Meta(min_length=1, description="address to listen on")] = "0.0.0.0"
     api_port: Annotated[int, Meta(ge=1, le=65535, description="port to listen on")] = 8000
+    grpc_port: Annotated[
+        Annotated[int, Meta(ge=1, le=65535)] | None,
+        Meta(description="port of the Open Inference Protocol over gRPC, with the extra grpc; unset: none"),
+    ] = None
     workers: Annotated[int, Meta(ge=1, le=256, description="worker processes")] = 1
     registry: Annotated[str, Meta(min_length=1, description="registry root folder")] = SHIPPED_REGISTRY
     admin_token: Annotated[

@@ -44,6 +44,11 @@ class Copy(NamedTuple):
     max_rows: int
     offered_ns: int
 
+    @property
+    def size(self) -> int:
+        """Bytes that it holds."""
+        return len(self.body) + len(self.answer)
+
 
 class Ghost(NamedTuple):
     """A shadow model as a generation has it."""
@@ -75,7 +80,7 @@ class Shadows:
 
     def offer(self, ghosts: Sequence[Ghost], copy: Copy) -> None:
         """Leave a copy for later; where there is no room, it is counted as skipped. Waits for nobody."""
-        size = len(copy.body)
+        size = copy.size
         with self._lock:  # held for no longer than this, and by a thread that has the interpreter
             room = len(self._queue) < MAX_QUEUED and self._bytes + size <= MAX_QUEUED_BYTES
             if room:
@@ -103,11 +108,26 @@ class Shadows:
             if not self._queue or perf_counter_ns() - self._queue[0][1].offered_ns < SENT_NS:
                 return None
             found = self._queue.popleft()
-            self._bytes -= len(found[1].body)
+            self._bytes -= found[1].size
             return found
 
+    def keep(self, ghosts: Sequence[Ghost]) -> None:
+        """After a switch: drop the copies for models that are no shadows any more, so that they can go."""
+        kept = {id(ghost.model) for ghost in ghosts}
+        with self._lock:
+            queue, self._queue, self._bytes = self._queue, deque(), 0
+            for meant, copy in queue:
+                still = [ghost for ghost in meant if id(ghost.model) in kept]
+                if still:
+                    self._queue.append((still, copy))
+                    self._bytes += copy.size
+                for ghost in meant:
+                    if id(ghost.model) not in kept:
+                        self._counters.note(ghost.series, SKIPPED)
+
     def _meet(self, ghost: Ghost, copy: Copy) -> int:
-        """Let a shadow answer; how long that took, in ns."""
+        """Let a shadow answer; how much of a processor that took, in ns."""
+        worked_ns = time.thread_time_ns()
         start_ns, rows, status, disagreed = perf_counter_ns(), 0, 200, 0
         try:
             answer, rows = ghost.answer(copy)
@@ -123,7 +143,7 @@ class Shadows:
         self._counters.count(ghost.series, copy.endpoint, status, rows, elapsed_ns)
         if disagreed:
             self._counters.note(ghost.series, DISAGREED, disagreed)
-        return elapsed_ns
+        return time.thread_time_ns() - worked_ns  # sessions run in the thread that calls them
 
 
 class Busy:
@@ -146,10 +166,10 @@ class Busy:
         """Whether there is still something to spare."""
         return self._allowed_ns > 0
 
-    def worked(self, elapsed_ns: int) -> None:
+    def worked(self, worked_ns: int) -> None:
         """Take off what a shadow used."""
-        self._own_ns += elapsed_ns
-        self._allowed_ns -= elapsed_ns
+        self._own_ns += worked_ns
+        self._allowed_ns -= worked_ns
 
 
 def disagreeing(endpoint: int, labels: bool, said: bytes, shadow: bytes) -> int:

@@ -54,6 +54,10 @@ class Rollout(msgspec.Struct, frozen=True):
 
     champion: str
     """The setting ``model_type`` when it began."""
+    champion_source: str
+    """Where that came from."""
+    champion_model: str
+    """``name@version`` that it meant."""
     model: str
     """``name@version``: what is promoted or configured meanwhile does not change what is rolled out."""
     steps: tuple[float, ...]
@@ -64,6 +68,8 @@ class Rollout(msgspec.Struct, frozen=True):
     """Index of the present one, or the last that was reached."""
     since: str
     """When that began: UTC, ISO 8601."""
+    before: str | None = None
+    """The override of ``model_type`` when it began."""
     ended: str = ""
     """Why it is over; empty: it is under way."""
 

@@ -24,6 +24,8 @@ WALLS = {
     "litestar": ("server/app.py", "server/endpoints/"),
     "granian": ("server/process.py", "bench/targets/"),
     "onnxruntime": ("server/session.py", "bench/targets/"),
+    "grpc": ("server/v2/rpc.py", "server/v2/wire/"),
+    "google": ("server/v2/rpc.py", "server/v2/wire/"),
     "a2wsgi": ("server/front.py",),
     "simdjson": ("server/matrix.py",),
     "onnx": ("convert/", "bench/targets/large.py"),
@@ -139,6 +141,10 @@ def test_no_module_is_a_drawer_for_odds_and_ends() -> None:
             )
 
 
+OPTIONAL = ("grpc", "google.protobuf")
+"""Not loaded where the setting that needs it is not set."""
+
+
 SERVE = """
 import sys
 unpickled = []
@@ -163,12 +169,12 @@ print("unpickled:", len(unpickled))
 
 
 def test_serving_loads_no_training_library_and_unpickles_nothing() -> None:
-    """After start, prediction with every model and the documents: none of them is in the process.
+    """After start, prediction with every model and the documents: none of them is there, and no gRPC.
 
     The standard library's ``pickle`` module itself is imported by numpy; so the interpreter's audit hook
     watches that it is never used.
     """
-    script = [sys.executable, "-c", SERVE, *TRAINING]
+    script = [sys.executable, "-c", SERVE, *TRAINING, *OPTIONAL]
     done = subprocess.run(script, capture_output=True, text=True, timeout=60, cwd=ROOT)
     assert done.stdout.splitlines() == ["loaded:", "unpickled: 0"], done.stderr
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable
 from typing import Any
 
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 
-from server.errors import AdminClosed, Unauthorized
+from server.bearer import check_token
 from server.generation import Serving
 
 Guard = Callable[[ASGIConnection[Any, Any, Any, Any], BaseRouteHandler], None]
@@ -24,21 +23,3 @@ def admin(serving: Serving) -> Guard:
         )
 
     return guard
-
-
-def check_token(expected: str | None, authorization: str | None) -> None:
-    """Let the holder of the token through.
-
-    Raises:
-        AdminClosed: no token is set.
-        Unauthorized: the header is absent or wrong.
-    """
-    if expected is None:
-        raise AdminClosed(
-            "set MPS_ADMIN_TOKEN (16 characters or more) on the server to open the admin endpoints"
-        )
-    scheme, _, token = (authorization or "").partition(" ")
-    if scheme.lower() != "bearer" or not hmac.compare_digest(token.encode(), expected.encode()):
-        raise Unauthorized(
-            "expected the header 'Authorization: Bearer <token>' with the server's MPS_ADMIN_TOKEN"
-        )

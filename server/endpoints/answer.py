@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -12,6 +13,8 @@ from msgspec.structs import replace
 
 from server.problem import Reply, framework_problem, problem
 from server.requestid import HEADER, request_id
+from server.v2.problem import problem as v2_problem
+from server.v2.problem import refusal, speaks
 
 AnyRequest = Request[Any, Any, Any]
 SCOPE_KEY = "mps.request_id"
@@ -29,15 +32,17 @@ def json_answer(content: object, status: int = 200) -> Response[bytes]:
     return Response(msgspec.json.encode(content), status_code=status, media_type="application/json")
 
 
-def on_http_error(_: AnyRequest, error: HTTPException) -> Response[bytes]:
+def on_http_error(request: AnyRequest, error: HTTPException) -> Response[bytes]:
     """What Litestar itself refuses. Its own words are kept to itself."""
-    reply = framework_problem(error.status_code, HINTS.get(error.status_code, "the request is refused"))
+    made = refusal if speaks(request.scope["path"]) else framework_problem
+    reply = made(error.status_code, HINTS.get(error.status_code, "the request is refused"))
     return respond(replace(reply, headers=(*reply.headers, *(error.headers or {}).items())))
 
 
 def on_error(request: AnyRequest, error: Exception) -> Response[bytes]:
     """What our own code raises."""
-    return respond(problem(error, id_of(request.scope)))
+    made = v2_problem if speaks(request.scope["path"]) else problem
+    return respond(made(error, id_of(request.scope)))
 
 
 def id_of(scope: Any) -> str:
@@ -47,6 +52,19 @@ def id_of(scope: Any) -> str:
         given = Headers.from_scope(scope).get(HEADER)
         found = scope[SCOPE_KEY] = request_id(given)
     return found
+
+
+def variable(request: AnyRequest) -> Callable[[str], str | None]:
+    """Looks up a header by its CGI name, as the synchronous front has it: repeated ones with commas between
+    them, and nothing where it is not ASCII."""
+    headers = request.headers
+
+    def look_up(name: str) -> str | None:
+        found = headers.getall(name.removeprefix("HTTP_").replace("_", "-"), [])
+        value = ",".join(found)
+        return (value if value.isascii() else "") if found else None
+
+    return look_up
 
 
 async def add_id(message: Any, scope: Any) -> None:

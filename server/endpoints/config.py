@@ -33,7 +33,7 @@ def config_router(serving: Serving, control: str, read: Read) -> Router:
         allow = _allow_signature_change(request.scope["query_string"].decode("latin-1"))
         body = await read(request)
         if isinstance(body, TooLarge):
-            raise body
+            raise TooLarge(*body.args)
         done = await switching.switch(control, Reload(_change(body), allow))
         return json_answer(msgspec.structs.asdict(done))
 

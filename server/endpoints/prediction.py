@@ -11,7 +11,7 @@ from litestar.handlers import HTTPRouteHandler
 
 from server.admission import MAX_WAITING
 from server.counters import BATCH, PREDICT, Counters
-from server.endpoints.answer import AnyRequest, id_of, respond
+from server.endpoints.answer import AnyRequest, id_of, respond, variable
 from server.endpoints.body import Read
 from server.generation import Serving
 from server.prediction import Ask, count, predict, predict_batch, takes_long
@@ -52,7 +52,7 @@ class Predictions:
             request_id=id_of(request.scope),
             arrived_ns=arrived_ns,
             received_ns=perf_counter_ns(),
-            variable=lambda name: headers.get(name.removeprefix("HTTP_").replace("_", "-")),
+            variable=variable(request),
         )
 
 

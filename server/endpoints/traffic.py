@@ -41,7 +41,7 @@ def traffic_router(serving: Serving, counters: Counters, control: str, read: Rea
         expect_json(request.headers.get("content-type"))
         body = await read(request)
         if isinstance(body, TooLarge):
-            raise body
+            raise TooLarge(*body.args)
         wanted = _wanted(body)
         asked = StartRollout(wanted.model, wanted.steps, wanted.hold_s)
         return json_answer(msgspec.structs.asdict(await switching.switch(control, asked)))

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from server.errors import ReloadRefused, SettingsError
+from server.plan import Plan
 from server.settings import Resolved, check_override
 from server.switching.state import Remembered
 from server.traffic import Aborted, Rollout, Traffic
@@ -37,16 +38,53 @@ def reloaded(now: Remembered, change: Mapping[str, Any]) -> Remembered:
     return replace(now, override=merged, aborted=aborted)
 
 
+def loaded(now: Remembered, model: str, committed: Plan) -> Remembered:
+    """After a model was asked to be loaded; one that is there already is read again, as by a reload.
+
+    Args:
+        now: what was remembered.
+        model: name, or name@version.
+        committed: what is served.
+    """
+    if model in committed.routes:
+        return now
+    return replace(now, override={**now.override, "models": [*_listed(committed), model]})
+
+
+def unloaded(now: Remembered, model: str, committed: Plan) -> Remembered:
+    """After a model was let go; a name without a version means all versions that are loaded.
+
+    Raises:
+        ReloadRefused: it is not loaded, or ``/predict`` needs it.
+    """
+    if model not in committed.routes:
+        raise ReloadRefused(f"model {model[:80]!r} is not loaded")
+    gone = {
+        route
+        for name, route in committed.routes.items()
+        if name == model or ("@" not in model and name.partition("@")[0] == model)
+    }
+    traffic = committed.traffic
+    sharing = {each.model for each in traffic.split} | {each.model for each in traffic.shadows}
+    if needed := sorted(gone & ({committed.champion.reference} | sharing)):
+        raise ReloadRefused(
+            f"{needed[0]} cannot be unloaded: /predict answers with it, or it shadows who does"
+        )
+    kept = [name for name in _listed(committed) if committed.routes[name] not in gone]
+    return replace(now, override={**now.override, "models": kept})
+
+
+def _listed(committed: Plan) -> list[str]:
+    """The setting ``models`` as it is in force."""
+    settings = committed.resolved.settings
+    if settings.models is not None:
+        return list(settings.models)
+    return [name for name in committed.routes if "@" not in name]
+
+
 def under_way(rollout: Rollout | None) -> bool:
     """Whether there is one that is not over."""
     return rollout is not None and not rollout.ended
-
-
-def resumed(now: Remembered) -> Remembered:
-    """After a restart: the step of a rollout is held from now on, for nothing was seen meanwhile."""
-    if now.rollout is None or now.rollout.ended:
-        return now
-    return replace(now, rollout=replace(now.rollout, since=utc_now()))
 
 
 def check_no_other_split(resolver: Resolver, decided: Remembered) -> None:
@@ -79,18 +117,23 @@ def started(now: Remembered, rollout: Rollout, split: Mapping[str, float] | None
     if split is not None:
         raise ReloadRefused("the setting split deals out the traffic already; take it away first")
     aborted = tuple(each for each in now.aborted if each.model != rollout.model)  # another try
+    rollout = replace(rollout, before=now.override.get("model_type"))
     return at_step(replace(now, aborted=aborted), rollout)
 
 
 def at_step(now: Remembered, rollout: Rollout) -> Remembered:
-    """With the traffic of the rollout's present step. At the last one its model becomes the champion."""
+    """With the traffic of the rollout's present step. At the last one its model becomes the champion.
+
+    Both are pinned to their versions: what is promoted or configured meanwhile is not what was begun with.
+    """
     percent = rollout.steps[rollout.step]
-    override = {name: value for name, value in now.override.items() if name != "split"}
+    override = _without_split(now)
     if percent == 100:
         override["model_type"] = rollout.model
         rollout = replace(rollout, ended="done")
     else:
-        override["split"] = {rollout.champion: 100 - percent, rollout.model: percent}
+        override["model_type"] = rollout.champion_model
+        override["split"] = {rollout.champion_model: 100 - percent, rollout.model: percent}
     return replace(now, override=override, rollout=rollout)
 
 
@@ -106,25 +149,59 @@ def advanced(now: Remembered) -> Remembered:
     return at_step(now, rollout)
 
 
-def given_up(now: Remembered, reason: str) -> Remembered:
-    """After the end of a rollout before its last step: the champion has all traffic.
+def given_up(now: Remembered, reason: str, routes: Mapping[str, str]) -> Remembered:
+    """After the end of a rollout before its last step: the champion that it began with has all traffic.
+
+    ``routes`` are those of what is served. Where the champion's own setting means another version by now, it
+    stays pinned to the one that it meant.
 
     Raises:
         ReloadRefused: there is none.
     """
-    if now.rollout is None or now.rollout.ended:
+    rollout = now.rollout
+    if rollout is None or rollout.ended:
         raise ReloadRefused(NO_ROLLOUT)
-    override = {name: value for name, value in now.override.items() if name != "split"}
-    rollout = replace(now.rollout, ended=f"aborted: {reason}", since=utc_now())
-    return replace(now, override=override, rollout=rollout)
+    override = _without_split(now)
+    del override["model_type"]
+    if routes.get(rollout.champion) != rollout.champion_model:
+        override["model_type"] = rollout.champion_model
+    elif rollout.before is not None:
+        override["model_type"] = rollout.before
+    return replace(
+        now, override=override, rollout=replace(rollout, ended=f"aborted: {reason}", since=utc_now())
+    )
 
 
-def without(now: Remembered, model: str, reason: str) -> Remembered:
+def without(now: Remembered, model: str, reason: str, routes: Mapping[str, str]) -> Remembered:
     """After a variant was over a limit: it leaves the split, and a rollout of it ends."""
     aborted = (*(each for each in now.aborted if each.model != model), Aborted(model, reason, utc_now()))
     now = replace(now, aborted=aborted)
     rollout = now.rollout
-    return given_up(now, reason) if rollout and not rollout.ended and rollout.model == model else now
+    ends = rollout is not None and not rollout.ended and rollout.model == model
+    return given_up(now, reason, routes) if ends else now
+
+
+def dealt(decided: Remembered, rollout: Rollout, resolved: Resolved) -> Resolved:
+    """Settings with the traffic that was decided for a rollout, and all else as it is in force.
+
+    Where nothing is overridden any more, the champion is as it was set when the rollout began.
+    """
+    override = decided.override
+    settings = replace(
+        resolved.settings,
+        model_type=override.get("model_type", rollout.champion),
+        split=override.get("split"),
+    )
+    sources = {
+        **resolved.sources,
+        "model_type": "override" if "model_type" in override else rollout.champion_source,
+        "split": "override" if "split" in override else "default",
+    }
+    return replace(resolved, settings=settings, sources=sources)
+
+
+def _without_split(now: Remembered) -> dict[str, Any]:
+    return {name: value for name, value in now.override.items() if name != "split"}
 
 
 def checked(steps: tuple[float, ...], hold_s: float) -> None:

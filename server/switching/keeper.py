@@ -7,16 +7,17 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from server.counters import PREDICT
+from server.counters import MAX_SERIES, OUT_OF_TIME, PREDICT
+from server.errors import ReloadRefused
 from server.plan import Plan
 from server.seen import FAILED, Seen
 from server.switching import decisions
 from server.switching.apart import apart
-from server.switching.messages import NotReloaded, Reload, Reloaded
-from server.switching.watch import RETRY_S, Watch, look
+from server.switching.messages import NotReloaded, Reload
+from server.switching.state import Remembered
+from server.switching.watch import RETRY_S, Sight, Watch, look
 from server.traffic import Variant
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ log = logging.getLogger("mps")
 
 TICK_S = 1.0
 """How often it looks; a reload is done at most so much later, and what it looks at is cheap."""
-LOOK_S = 30.0
-"""A disk that hangs for longer is given up, and looked at again."""
+LOOK_S = 1.0
+"""How long one look is waited for, before the next tick waits for it again."""
 
 
 class Keeper:
@@ -39,6 +40,9 @@ class Keeper:
         self._watch = Watch()
         self._judge = Judge(supervisor.counters.sums)
         self._not_before_s = 0.0
+        self._step: object = None
+        self._step_began_s = 0.0
+        self._looking: asyncio.Task[Sight] | None = None
 
     async def run(self) -> None:
         """Until the server ends. A disk that hangs holds up what is watched, and nothing else."""
@@ -54,17 +58,34 @@ class Keeper:
         if found := self._judge.over_limit(plan):
             model, reason = found
             log.warning("variant %s leaves the split: %s", model, reason)
-            self._note(await self._supervisor.switch(lambda now: decisions.without(now, model, reason)))
+            await self._deal(plan, lambda now: decisions.without(now, model, reason, plan.routes))
         elif self._step_is_over(plan):
-            self._note(await self._supervisor.switch(decisions.advanced))
+            await self._deal(plan, decisions.advanced)
+
+    async def _deal(self, plan: Plan, decide: Callable[[Remembered], Remembered]) -> None:
+        """Deal out the traffic of what is served anew, unless something else was decided meanwhile."""
+
+        def if_it_stands(now: Remembered) -> Remembered:
+            if self._supervisor.committed is not plan:
+                raise ReloadRefused("another switch came first")
+            return decide(now)
+
+        outcome = await self._supervisor.deal(if_it_stands)
+        if isinstance(outcome, NotReloaded) and self._supervisor.committed is plan:
+            self._not_before_s = time.monotonic() + RETRY_S
 
     async def look_for_changes(self) -> None:
         """Reload when what a reload would read is other than what was read."""
         resolved = self._supervisor.committed.resolved
         if not resolved.settings.watch:
             return
-        async with asyncio.timeout(LOOK_S):
-            now = await apart(lambda: look(resolved))
+        if self._looking is None:
+            self._looking = asyncio.create_task(apart(lambda: look(resolved)))
+        done, _ = await asyncio.wait([self._looking], timeout=LOOK_S)
+        if not done:
+            return  # a disk hangs: this very look is waited for, and no other begun
+        look_task, self._looking = self._looking, None
+        now = look_task.result()
         if self._watch.ripe(self._supervisor.applied, now):
             log.info("the configuration or the registry has changed")
             if isinstance(await self._supervisor.outcome(Reload({}, False)), NotReloaded):
@@ -74,12 +95,9 @@ class Keeper:
         rollout = plan.traffic.rollout
         if rollout is None or rollout.ended:
             return False
-        held = datetime.now(UTC) - datetime.fromisoformat(rollout.since)
-        return held.total_seconds() >= rollout.hold_s
-
-    def _note(self, outcome: Reloaded | NotReloaded) -> None:
-        if isinstance(outcome, NotReloaded):
-            self._not_before_s = time.monotonic() + RETRY_S
+        if self._step != (rollout.model, rollout.since):  # only what is committed is seen here
+            self._step, self._step_began_s = (rollout.model, rollout.since), time.monotonic()
+        return time.monotonic() - self._step_began_s >= rollout.hold_s
 
 
 async def _every_tick(work: Callable[[], Awaitable[None]]) -> None:
@@ -107,11 +125,14 @@ class Judge:
             self._split = (traffic.split, traffic.since)
             self._looks = {}
         for variant in traffic.split[:-1]:
+            if variant.series == MAX_SERIES - 1:
+                continue  # its counters are those of others, too
             seen = self._window(variant, settings.abort_window_s, traffic.since)
             if variant.slots and seen.requests >= settings.abort_min_requests:
                 budget_ms = next(each.budget_ms for each in plan.models if each.reference == variant.model)
                 limit_ms = settings.abort_p99_ms or budget_ms
-                if reason := too_bad(seen, settings.abort_error_percent, limit_ms):
+                least = settings.abort_min_requests
+                if reason := too_bad(seen, settings.abort_error_percent, limit_ms, least):
                     return variant.model, reason
         return None
 
@@ -126,19 +147,20 @@ class Judge:
         return Seen(cells, looks[0][1])
 
 
-def too_bad(seen: Seen, error_percent: float, p99_ms: float) -> str:
+def too_bad(seen: Seen, error_percent: float, p99_ms: float, least: int = 1) -> str:
     """What is over its limit; empty: nothing is.
 
     Args:
         seen: at least one request.
-        error_percent: limit of the share of answers with status 500 and above.
+        error_percent: limit of the share of failures. A deadline that could not be kept is none.
         p99_ms: limit of single rows, from body received to answer ready.
+        least: single rows from which on a p99 says something.
     """
-    failed = seen.with_status(FAILED)
+    failed = seen.with_status(FAILED) - seen.note(OUT_OF_TIME)
     if failed * 100 > error_percent * seen.requests:
         return f"{failed} of its last {seen.requests} requests failed (limit {error_percent:g} %)"
     single = sum(seen.histogram(PREDICT))
     slow = seen.slower(PREDICT, p99_ms)
-    if slow * 100 > single:
+    if single >= least and slow * 100 > single:
         return f"{slow} of its last {single} single rows took longer than {p99_ms:g} ms (limit 1 %)"
     return ""

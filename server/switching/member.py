@@ -75,7 +75,8 @@ class Member:
         match message:
             case Prepare(attempt, plan):
                 try:
-                    self._prepared = (attempt, self._serving.prepare(plan))
+                    before = self._prepared[1] if self._prepared else None
+                    self._prepared = (attempt, self._serving.prepare(plan, before))
                 except RegistryError as error:
                     log.error("cannot prepare generation %d: %s", plan.generation, error)
                     self._say(Refused(attempt, str(error)))

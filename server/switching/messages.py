@@ -93,6 +93,18 @@ class AbortRollout(Message, frozen=True):
     """An endpoint, on a connection of its own: give all traffic back to the champion, please."""
 
 
+class Load(Message, frozen=True):
+    """An endpoint, on a connection of its own: load this model, or read it again, please."""
+
+    model: str
+
+
+class Unload(Message, frozen=True):
+    """An endpoint, on a connection of its own: let go of this model, please."""
+
+    model: str
+
+
 class Reloaded(Message, frozen=True):
     """Supervisor: every worker serves the new generation."""
 
@@ -114,7 +126,7 @@ class NotReloaded(Message, frozen=True):
 
 Answer = Prepared | Refused | Committed
 """What a worker answers."""
-Request = Reload | StartRollout | AbortRollout
+Request = Reload | StartRollout | AbortRollout | Load | Unload
 """What an endpoint asks for."""
 FromWorker = Hello | Answer | Up | Request
 ToWorker = Welcome | Prepare | Commit | Abort

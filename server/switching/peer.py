@@ -39,6 +39,8 @@ class Peer:
         self.pid = pid
         self.latest = 0
         """The newest attempt that it has answered."""
+        self.asked = 0
+        """The newest attempt that it was told of."""
         self._writer = writer
         self._gone = asyncio.Event()
         self._pidfd = os.pidfd_open(pid)  # unlike a number, it never comes to mean another process
@@ -60,6 +62,7 @@ class Peer:
         Raises:
             Gone: the worker died.
         """
+        self.asked = message.attempt
         self.tell(message)
         while True:
             answer = await self._answers.get()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,22 @@ class Remembered(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     override: dict[str, Any] = {}
     aborted: tuple[Aborted, ...] = ()
     rollout: Rollout | None = None
+
+
+class Writing:
+    """One attempt to save, which whoever waits for it may give up, until it has gone too far."""
+
+    def __init__(self) -> None:
+        """Neither has happened."""
+        self._decided = threading.Lock()
+
+    def replaces(self) -> bool:
+        """Said before the file is replaced: whether that is still wanted. It cannot be given up any more."""
+        return self._decided.acquire(blocking=False)
+
+    def give_up(self) -> bool:
+        """Whether that is still possible; then the file will not be replaced."""
+        return self._decided.acquire(blocking=False)
 
 
 class State:
@@ -50,11 +68,11 @@ class State:
         """How to forget by hand what was remembered."""
         return f"remove {self._path} to forget it"
 
-    def save(self, remembered: Remembered) -> None:
+    def save(self, remembered: Remembered, writing: Writing | None = None) -> None:
         """Replace the file in one step; after a crash it is the old or the new one, whole.
 
         Raises:
-            OSError: the folder cannot be written; the old file is untouched.
+            OSError: the folder cannot be written, or ``writing`` was given up; the old file is untouched.
         """
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         temporary = self._folder / ".state.json.new"
@@ -62,6 +80,8 @@ class State:
             file.write(msgspec.json.encode(remembered))
             file.flush()
             os.fsync(file.fileno())
+        if writing and not writing.replaces():
+            raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
         temporary.replace(self._path)
         folder = os.open(self._folder, os.O_RDONLY)  # the rename, too, must outlive a power cut
         try:

@@ -8,7 +8,8 @@ import logging
 import os
 import secrets
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -24,15 +25,17 @@ from server.switching.keeper import Keeper
 from server.switching.messages import (
     AbortRollout,
     Hello,
+    Load,
     NotReloaded,
     Prepare,
     Reload,
     Reloaded,
     Request,
     StartRollout,
+    Unload,
 )
 from server.switching.peer import check_user
-from server.switching.state import Remembered, State
+from server.switching.state import Remembered, State, Writing
 from server.switching.watch import Sight, look
 from server.switching.workers import Workers
 from server.traffic import Rollout
@@ -41,6 +44,14 @@ log = logging.getLogger("mps")
 
 Decide = Callable[[Remembered], Remembered]
 """What is remembered to what is to be remembered; raises what the caller is told."""
+
+
+class Drawn(NamedTuple):
+    """What is to be served and remembered."""
+
+    applied: Sight
+    decided: Remembered
+    plan: Plan
 
 
 class Supervisor:
@@ -59,20 +70,37 @@ class Supervisor:
         """
         self._resolver = resolver
         self._state = state
-        self._remembered = remembered = decisions.resumed(state.load())
+        self._remembered = state.load()
         try:
-            self._start = resolver(remembered.override)
-            self.applied = look(self._start)
-            """What the committed generation was drawn from, or something older: read before it was drawn."""
-            self._start = resolver(remembered.override)
-            past = Past((), remembered.aborted, remembered.rollout)
-            self.committed: Plan = plan.draw(self._start, remembered.generation + 1, past)
-        except SettingsError as error:
-            if not remembered.override:
+            self._begin()
+        except (SettingsError, RegistryError) as error:
+            if not self._remembered.override:
                 raise
-            raise SettingsError(f"{error} (there is a run-time override: {state.hint()})") from None
+            hint = f"{error} (there is a run-time override: {state.hint()})"
+            raise SettingsError(hint) from None
         self.fatal: str | None = None
         self._on_fatal = on_fatal
+
+    def _begin(self) -> None:
+        """Draw the first plan. A rollout that cannot go on is over: its champion is served."""
+        rollout = self._remembered.rollout
+        try:
+            self._draw_first()
+        except (SettingsError, RegistryError) as error:
+            if not decisions.under_way(rollout):
+                raise
+            log.error("the rollout cannot go on: %s", error)
+            self._remembered = decisions.given_up(self._remembered, f"at the start: {error}", {})
+            self._draw_first()
+
+    def _draw_first(self) -> None:
+        remembered = self._remembered
+        self._start = self._resolver(remembered.override)
+        self.applied = look(self._start)
+        """What the committed generation was drawn from, or something older: read before it was drawn."""
+        self._start = self._resolver(remembered.override)
+        past = Past((), remembered.aborted, remembered.rollout)
+        self.committed: Plan = plan.draw(self._start, remembered.generation + 1, past)
 
     @property
     def has_served(self) -> bool:
@@ -157,14 +185,47 @@ class Supervisor:
                 return await self.switch(lambda now: decisions.reloaded(now, change), allow)
             case StartRollout():
                 return await self.switch(lambda now: self._started(now, request))
+            case Load(model):
+                return await self.switch(lambda now: decisions.loaded(now, model, self.committed))
+            case Unload(model):
+                return await self.switch(lambda now: decisions.unloaded(now, model, self.committed))
             case AbortRollout():
-                return await self.switch(lambda now: decisions.given_up(now, "on request"))
+                return await self.deal(
+                    lambda now: decisions.given_up(now, "on request", self.committed.routes)
+                )
 
     async def switch(self, decide: Decide, allow_signature_change: bool = False) -> Reloaded | NotReloaded:
-        """Have every worker serve what a decision leads to. Whatever fails, nothing has changed then."""
+        """Read everything anew, and have every worker serve what a decision leads to."""
+
+        async def draw() -> Drawn:
+            drawn = await self._draw(decide, self.committed)
+            plan.check_follows(self.committed, drawn.plan, allow_signature_change)
+            return drawn
+
+        return await self._carry_out(draw)
+
+    async def deal(self, decide: Decide) -> Reloaded | NotReloaded:
+        """Have every worker deal the traffic out as decided, among the models that it has.
+
+        Nothing is read: what nobody looks after must not depend on a file that somebody is editing.
+        """
+
+        async def draw() -> Drawn:
+            now, before = self.committed, self._remembered
+            decided = decide(before)
+            resolved = now.resolved
+            if before.rollout and not before.rollout.ended:
+                resolved = decisions.dealt(decided, before.rollout, resolved)
+            new = plan.redeal(now, resolved, Past((), decided.aborted, decided.rollout))
+            return self._drawn(self.applied, decided, new)
+
+        return await self._carry_out(draw)
+
+    async def _carry_out(self, draw: Callable[[], Awaitable[Drawn]]) -> Reloaded | NotReloaded:
+        """Whatever fails, nothing has changed then."""
         try:
             async with self._turn():
-                done = await self._switch(decide, allow_signature_change)
+                done = await self._serve(await draw())
         except (ServerError, RegistryError) as error:
             log.warning("refused: %s", error)
             return NotReloaded(str(error), isinstance(error, SettingsError))
@@ -180,7 +241,16 @@ class Supervisor:
         model = plan.reference(settings, "model", request.model)
         if model == self.committed.champion.reference:
             raise SettingsError(f"model: {model} is the champion already")
-        rollout = Rollout(settings.model_type, model, request.steps, request.hold_s, 0, decisions.utc_now())
+        rollout = Rollout(
+            champion=settings.model_type,
+            champion_source=self.committed.resolved.sources["model_type"],
+            champion_model=self.committed.champion.reference,
+            model=model,
+            steps=request.steps,
+            hold_s=request.hold_s,
+            step=0,
+            since=decisions.utc_now(),
+        )
         return decisions.started(now, rollout, settings.split)
 
     @contextlib.asynccontextmanager
@@ -200,38 +270,38 @@ class Supervisor:
         finally:
             self.workers.steady.release()
 
-    async def _switch(self, decide: Decide, allow_signature_change: bool) -> Reloaded:
-        now = self.committed
-        applied, decided, new = await self._draw(decide, now)
-        plan.check_follows(now, new, allow_signature_change)
+    async def _serve(self, drawn: Drawn) -> Reloaded:
+        new = drawn.plan
         attempt = self.workers.attempt(new)
-        await self.workers.prepare(attempt, now.resolved.settings.reload_deadline_ms)
-        await self._remember(attempt, decided)
-        self._remembered, self.committed = decided, new  # from here on the switch has happened
-        self.applied = applied
+        await self.workers.prepare(attempt, self.committed.resolved.settings.reload_deadline_ms)
+        await self._remember(attempt, drawn.decided)
+        self._remembered, self.committed = drawn.decided, new  # from here on the switch has happened
+        self.applied = drawn.applied
         workers = await self.workers.commit(attempt)
         champion = new.champion
         return Reloaded(new.generation, champion.name, champion.version, workers, new.resolved.needs_restart)
 
-    async def _draw(self, decide: Decide, now: Plan) -> tuple[Sight, Remembered, Plan]:
+    async def _draw(self, decide: Decide, now: Plan) -> Drawn:
         """In a thread, and not for ever: configuration and registry may lie on a disk that hangs."""
 
-        def draw() -> tuple[Sight, Remembered, Plan]:
+        def draw() -> Drawn:
             applied = look(now.resolved)
             decided = decide(self._remembered)
             if decisions.under_way(decided.rollout):
                 decisions.check_no_other_split(self._resolver, decided)
             resolved = self._resolver(decided.override).keep_fixed(self._start)
             past = Past(now.series, decided.aborted, decided.rollout)
-            new = plan.draw(resolved, now.generation + 1, past)
-            new = replace(new, traffic=replace(new.traffic, since=self._since(now, new)))
-            return applied, replace(decided, generation=new.generation), new
+            return self._drawn(applied, decided, plan.draw(resolved, now.generation + 1, past))
 
         deadline_ms = now.resolved.settings.reload_deadline_ms
         try:
             return await asyncio.wait_for(apart(draw), deadline_ms / 1000)
         except TimeoutError:
             raise ReloadRefused(f"configuration and registry were not read within {deadline_ms} ms") from None
+
+    def _drawn(self, applied: Sight, decided: Remembered, new: Plan) -> Drawn:
+        new = replace(new, traffic=replace(new.traffic, since=self._since(self.committed, new)))
+        return Drawn(applied, replace(decided, generation=new.generation), new)
 
     def _since(self, now: Plan, new: Plan) -> dict[int, tuple[int, ...]]:
         """Where the counters of the new split begin."""
@@ -241,8 +311,14 @@ class Supervisor:
         return {each: tuple(self.counters.sums(each)) for each in series}
 
     async def _remember(self, attempt: Prepare, remembered: Remembered) -> None:
+        deadline_ms = self.committed.resolved.settings.reload_deadline_ms
+        writing = Writing()
         try:
-            await apart(lambda: self._state.save(remembered))
+            await asyncio.wait_for(apart(lambda: self._state.save(remembered, writing)), deadline_ms / 1000)
+        except TimeoutError:
+            if writing.give_up():
+                self.workers.abort(attempt)
+                raise ReloadRefused(f"the state folder was not written within {deadline_ms} ms") from None
         except OSError as error:
             self.workers.abort(attempt)
             raise ReloadRefused(f"the state folder cannot be written: {error.strerror}") from None

@@ -49,12 +49,15 @@ class Watch:
     def ripe(self, applied: Sight, now: Sight) -> bool:
         """Whether what is there differs from what was applied, and stands still: nobody is still writing it.
 
+        A file that is gone is no change: somebody is about to put another one there.
+
         Args:
             applied: what the committed generation was drawn from.
             now: what is there.
         """
         still, self._seen = now == self._seen, now
-        if now == applied or not still:
+        gone = isinstance(applied.file, bytes) and isinstance(now.file, str)
+        if now == applied or not still or gone:
             return False
         return now != self._refused or time.monotonic() >= self._not_before_s
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+import os
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,9 @@ class Workers:
         self.steady = asyncio.Lock()
         """Whoever holds it knows that what is committed stays, or is the one that changes it."""
         self.free_seats = set(range(seats))
+        self.at_once = max(len(os.sched_getaffinity(0)) // 2, 1)
+        """Workers that load at the same time: a large model takes a processor for a while, and requests need
+        some, too."""
         self._seats, self._counters, self._on_fatal = seats, str(counters), on_fatal
         self._attempts = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -151,9 +155,15 @@ class Workers:
         Raises:
             ReloadRefused: one cannot, or not in time. All have been told to forget it.
         """
-        asked = await self._ask_all(attempt, deadline_ms / 1000)
+        turns = asyncio.Semaphore(self.at_once)
+
+        async def ask(member: Peer) -> Answer:
+            async with turns:
+                return await member.ask(attempt)
+
+        asked = await self._ask_all(ask, deadline_ms / 1000)
         for member, answer in asked.items():
-            if isinstance(answer, TimeoutError):
+            if isinstance(answer, TimeoutError) and member.asked == attempt.attempt:
                 self._spawn(self._end_unless_heard(member, attempt.attempt, deadline_ms / 1000))
         answers = asked.values()
         refusals = [answer.reason for answer in answers if isinstance(answer, Refused)]
@@ -183,7 +193,8 @@ class Workers:
         Returns:
             How many members serve the new one.
         """
-        answers = await self._ask_all(Commit(attempt.attempt), COMMIT_DEADLINE_S)
+        commit = Commit(attempt.attempt)
+        answers = await self._ask_all(lambda member: member.ask(commit), COMMIT_DEADLINE_S)
         for member, answer in answers.items():
             if not isinstance(answer, Committed):
                 await member.end()
@@ -191,9 +202,9 @@ class Workers:
         return len(self.members)
 
     async def _ask_all(
-        self, message: Prepare | Commit, deadline_s: float
+        self, ask: Callable[[Peer], Awaitable[Answer]], deadline_s: float
     ) -> dict[Peer, Answer | BaseException]:
         """Each member's answer, or why there is none: ``Gone`` or ``TimeoutError``."""
         members = list(self.members)
-        asked = [asyncio.wait_for(member.ask(message), deadline_s) for member in members]
+        asked = [asyncio.wait_for(ask(member), deadline_s) for member in members]
         return dict(zip(members, await asyncio.gather(*asked, return_exceptions=True), strict=True))

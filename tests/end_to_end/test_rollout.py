@@ -165,8 +165,6 @@ def test_it_goes_on_after_a_crash(tmp_path: Path) -> None:
     rollout = json.loads((tmp_path / "state.json").read_bytes())["rollout"]
     assert (rollout["step"], rollout.get("ended", "")) == (0, "")
     with started(state_dir=tmp_path) as server:
-        resumed = report(server)["rollout"]
-        assert resumed["since"] > rollout["since"]  # the step is held anew: nobody was asked meanwhile
         deadline = time.monotonic() + 20
         while report(server)["rollout"]["ended"] != "done":
             assert time.monotonic() < deadline, server.stderr

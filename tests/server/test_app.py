@@ -106,11 +106,18 @@ def test_no_other_spelling_gets_past_the_guard(client: Client, path: str) -> Non
         assert response.status_code in (401, 404, 405)
 
 
+PROTOCOL = ("", "/ready", "/config", "/stats", "/infer")
+"""What the Open Inference Protocol asks of a model."""
+
+
 def test_every_route_is_open_on_purpose_or_guarded(client: Client, counters: Counters) -> None:
     """A new route cannot forget the guard: what answers without a token is listed here."""
     open_on_purpose = {"/", "/docs", "/openapi.json", "/metrics", "/health", "/health/live", "/health/ready"}
     open_on_purpose |= {"/models", "/models/{name:str}", "/predict", "/predict/batch", "/traffic"}
     open_on_purpose |= {"/models/{name:str}/predict", "/models/{name:str}/predict/batch"}
+    model, version = "/v2/models/{name:str}", "/v2/models/{name:str}/versions/{version:str}"
+    open_on_purpose |= {"/v2", "/v2/health/live", "/v2/health/ready", "/v2/models", "/v2/models/stats"}
+    open_on_purpose |= {f"{prefix}{rest}" for prefix in (model, version) for rest in PROTOCOL}
     app = create_app(serve(), counters, "nobody")
     for path in {route.path for route in app.routes} - open_on_purpose:
         for method in ("GET", "POST", "DELETE"):

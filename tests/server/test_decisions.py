@@ -13,16 +13,30 @@ from server.switching import decisions
 from server.switching.state import Remembered
 from server.traffic import Aborted, Rollout
 
-ROLLOUT = Rollout("random_forest", "xgboost@1", (1, 10, 100), 60, 0, decisions.utc_now())
+ROLLOUT = Rollout(
+    champion="random_forest",
+    champion_source="file",
+    champion_model="random_forest@1",
+    model="xgboost@1",
+    steps=(1, 10, 100),
+    hold_s=60,
+    step=0,
+    since=decisions.utc_now(),
+)
+ROUTES = {"random_forest": "random_forest@1", "xgboost": "xgboost@1"}
 BEGUN = decisions.started(Remembered(3, {"log_level": "DEBUG"}), ROLLOUT, None)
 GONE = Aborted("xgboost@1", "slow", decisions.utc_now())
 
 
 def test_a_rollout_goes_up_its_steps_and_ends_with_a_champion() -> None:
     """Each step is a split; after the last there is none, and the model answers everything."""
-    assert BEGUN.override == {"log_level": "DEBUG", "split": {"random_forest": 99, "xgboost@1": 1}}
+    assert BEGUN.override == {
+        "log_level": "DEBUG",
+        "model_type": "random_forest@1",
+        "split": {"random_forest@1": 99, "xgboost@1": 1},
+    }
     second = decisions.advanced(BEGUN)
-    assert second.override["split"] == {"random_forest": 90, "xgboost@1": 10}
+    assert second.override["split"] == {"random_forest@1": 90, "xgboost@1": 10}
     assert second.rollout is not None
     assert (second.rollout.step, second.rollout.ended) == (1, "")
     last = decisions.advanced(second)
@@ -35,13 +49,13 @@ def test_a_rollout_goes_up_its_steps_and_ends_with_a_champion() -> None:
 
 def test_a_rollout_that_is_given_up_leaves_no_trace_in_the_settings() -> None:
     """The champion has everything again, and why is remembered."""
-    ended = decisions.given_up(BEGUN, "on request")
+    ended = decisions.given_up(BEGUN, "on request", ROUTES)
     assert ended.override == {"log_level": "DEBUG"}
     assert ended.rollout is not None
     assert ended.rollout.ended == "aborted: on request"
     for over in (ended, Remembered()):
         with pytest.raises(ReloadRefused, match="no rollout is under way"):
-            decisions.given_up(over, "again")
+            decisions.given_up(over, "again", ROUTES)
 
 
 def test_there_is_one_rollout_at_a_time() -> None:
@@ -50,25 +64,25 @@ def test_there_is_one_rollout_at_a_time() -> None:
         decisions.started(BEGUN, ROLLOUT, None)
     with pytest.raises(ReloadRefused, match="the setting split"):
         decisions.started(Remembered(), ROLLOUT, {"random_forest": 100})
-    again = decisions.started(decisions.given_up(BEGUN, "x"), ROLLOUT, None)
+    again = decisions.started(decisions.given_up(BEGUN, "x", ROUTES), ROLLOUT, None)
     assert decisions.under_way(again.rollout)
 
 
 def test_a_variant_over_its_limit_leaves_split_and_rollout() -> None:
     """The reason stands in both; another try forgets it."""
-    now = decisions.without(BEGUN, "xgboost@1", "slow")
+    now = decisions.without(BEGUN, "xgboost@1", "slow", ROUTES)
     assert [each.model for each in now.aborted] == ["xgboost@1"]
     assert now.rollout is not None
     assert now.rollout.ended == "aborted: slow"
     assert "split" not in now.override
-    twice = decisions.without(now, "xgboost@1", "slower")
+    twice = decisions.without(now, "xgboost@1", "slower", ROUTES)
     assert [each.reason for each in twice.aborted] == ["slower"]
     assert decisions.started(twice, ROLLOUT, None).aborted == ()
 
 
 def test_another_variant_of_a_split_does_not_end_a_rollout() -> None:
     """Only the variant that is rolled out does."""
-    now = decisions.without(BEGUN, "heuristic@1", "slow")
+    now = decisions.without(BEGUN, "heuristic@1", "slow", ROUTES)
     assert decisions.under_way(now.rollout)
     assert now.override == BEGUN.override
 
@@ -78,8 +92,9 @@ def test_a_reload_does_not_meddle_with_a_rollout(change: dict[str, Any]) -> None
     """What it sets itself is refused meanwhile; anything else passes, and so does all of it afterwards."""
     with pytest.raises(ReloadRefused, match="abort it first"):
         decisions.reloaded(BEGUN, change)
-    assert decisions.reloaded(BEGUN, {"log_level": None}).override == {"split": BEGUN.override["split"]}
-    assert "split" not in decisions.reloaded(decisions.given_up(BEGUN, "x"), {"split": None}).override
+    kept = {name: value for name, value in BEGUN.override.items() if name != "log_level"}
+    assert decisions.reloaded(BEGUN, {"log_level": None}).override == kept
+    assert "split" not in decisions.reloaded(decisions.given_up(BEGUN, "x", ROUTES), {"split": None}).override
 
 
 def test_a_split_that_is_set_anew_is_another_chance() -> None:
@@ -89,14 +104,33 @@ def test_a_split_that_is_set_anew_is_another_chance() -> None:
     assert decisions.reloaded(now, {"split": {"a": 100}}).aborted == ()
 
 
-def test_after_a_restart_a_step_is_held_anew() -> None:
-    """Nothing was seen while the server was down."""
-    old = replace(BEGUN, rollout=replace(ROLLOUT, since="2020-01-01T00:00:00+00:00"))
-    resumed = decisions.resumed(old)
-    assert resumed.rollout is not None
-    assert resumed.rollout.since > "2026"
-    ended = decisions.given_up(old, "x")
-    assert decisions.resumed(ended) is ended
+@pytest.mark.parametrize(
+    ("before", "routes", "after"),
+    [
+        ({}, ROUTES, {}),
+        ({"model_type": "random_forest"}, ROUTES, {"model_type": "random_forest"}),
+        ({}, {"random_forest": "random_forest@2"}, {"model_type": "random_forest@1"}),
+        ({}, {}, {"model_type": "random_forest@1"}),
+    ],
+)
+def test_the_champion_has_back_what_it_had(
+    before: dict[str, Any], routes: dict[str, str], after: dict[str, Any]
+) -> None:
+    """In its own version: one that was promoted meanwhile was never what the rollout began with."""
+    begun = decisions.started(Remembered(1, before), ROLLOUT, None)
+    assert decisions.given_up(begun, "x", routes).override == after
+
+
+def test_a_rollout_deals_out_what_is_in_force() -> None:
+    """Its model and its shares; where each setting comes from stays true."""
+    resolved = resolve({"MPS_MODEL_TYPE": "random_forest"}, None, {})
+    dealt = decisions.dealt(BEGUN, ROLLOUT, resolved)
+    assert dealt.settings.model_type == "random_forest@1"
+    assert dealt.settings.split == {"random_forest@1": 99, "xgboost@1": 1}
+    assert (dealt.sources["model_type"], dealt.sources["split"]) == ("override", "override")
+    back = decisions.dealt(decisions.given_up(BEGUN, "x", ROUTES), ROLLOUT, dealt)
+    assert (back.settings.model_type, back.settings.split) == ("random_forest", None)
+    assert (back.sources["model_type"], back.sources["split"]) == ("file", "default")
 
 
 def test_a_split_beneath_that_of_a_rollout_is_refused() -> None:

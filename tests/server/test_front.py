@@ -13,7 +13,6 @@ import pytest
 from server.app import create_app
 from server.counters import Counters
 from server.front import MOST_PATH, Front, prediction_route
-from server.prediction import predict, predict_batch
 from server.reading import CHUNK_BYTES, SPARE_THREADS, BodyReader
 from tests.server.application import IRIS, TOKEN, serve
 
@@ -66,22 +65,25 @@ def front(counters: Counters) -> Front:
 @pytest.mark.parametrize(
     ("path", "route"),
     [
-        ("/predict", (predict, None)),
-        ("/predict/batch", (predict_batch, None)),
-        ("/models/xgboost/predict", (predict, "xgboost")),
-        ("/models/a@2/predict/batch", (predict_batch, "a@2")),
+        ("/predict", ("_predict", None)),
+        ("/predict/batch", ("_predict_batch", None)),
+        ("/models/xgboost/predict", ("_predict", "xgboost")),
+        ("/models/a@2/predict/batch", ("_predict_batch", "a@2")),
         ("/predict/", None),
         ("/models//predict", None),
         ("/models/a/b/predict", None),
         ("/models/a", None),
-        ("/v2/models/a/infer", None),
+        ("/v2/models/a/infer", ("_infer", "a")),
+        ("/v2/models/a/versions/2/infer", ("_infer", "a@2")),
+        ("/v2/models/a/versions//infer", None),
         ("predict", None),
         ("", None),
     ],
 )
 def test_predictions_take_the_short_way(path: str, route: object) -> None:
     """Everything else goes to the application."""
-    assert prediction_route(path) == route
+    found = prediction_route(path)
+    assert (found and (found[0].__name__, found[1])) == route
 
 
 def test_a_body_is_read_up_to_the_cap(front: Front) -> None:

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from server.counters import create
-from server.generation import Serving
+from server.generation import Generation, Serving
 from server.plan import Plan, draw
 from server.settings import resolve
 from server.switching import messages
@@ -174,3 +174,22 @@ def test_it_leaves_when_it_does_not_understand(script: Script, told_to_stop: thr
     """A supervisor of another version is no supervisor."""
     script.socket.sendall(b"what?\n")
     assert told_to_stop.wait(5)
+
+
+def test_what_was_prepared_is_not_loaded_again(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that joins while models are switched prepares again and again: each time only what is new."""
+    prepared = []
+    prepare = script.serving.prepare
+
+    def noting(*given: Any) -> Generation:
+        prepared.append(prepare(*given))
+        return prepared[-1]
+
+    monkeypatch.setattr(script.serving, "prepare", noting)
+    for attempt, model in ((1, "heuristic"), (2, "xgboost")):
+        script.say(Prepare(attempt, plan(attempt, model_type=model)))
+        assert script.hear() == Prepared(attempt)
+    one, two = prepared
+    assert {name: lane.model for name, lane in one.lanes.items()} == {
+        name: lane.model for name, lane in two.lanes.items()
+    }

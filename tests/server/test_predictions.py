@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 
 from registry.store import Store
 from server.session import within
-from tests.server.application import IRIS, Client
+from tests.server.application import IRIS, Client, serve
 
 MODELS = ["heuristic", "decision_tree", "random_forest", "xgboost"]
 
@@ -98,3 +100,16 @@ def test_refusals_carry_the_model_too(client: Client) -> None:
     response = client.post("/predict", json={})
     assert response.status_code == 422
     assert response.headers["x-model-generation"] == "1"
+
+
+@pytest.mark.parametrize("path", ["/predict", "/v2/models/heuristic/infer"])
+def test_a_refusal_holds_on_to_nothing(connect: Callable[..., Client], path: str) -> None:
+    """A body that is too large is refused without a trace of its generation that would never go."""
+    serving = serve(max_body_bytes="1024")
+    client = connect(serving)
+    assert client.post(path, content=b" " * 2000).status_code in (400, 413)
+    before = weakref.ref(serving.generation)
+    serving.commit(serve(max_body_bytes="1024").generation)
+    client.get("/openapi.json")  # made anew: the document of the last generation goes
+    gc.collect()
+    assert before() is None

@@ -22,11 +22,16 @@ LATE = "2026-10-20T12:00:00.123+00:00"
 UNTIL = "xgboost@1: aborted: on request; random_forest@1 answers everything"
 
 
+def remembered(model: str, steps: tuple[float, ...], hold_s: float, step: int, ended: str = "") -> Rollout:
+    """As the server remembers it."""
+    return Rollout("random_forest", "file", "random_forest@1", model, steps, hold_s, step, LATE, ended=ended)
+
+
 def traffic(step: int | None = None, ended: str = "", **more: Any) -> dict[str, Any]:
     """What ``GET /traffic`` answers: a rollout of xgboost at this step."""
     begun = None
     if step is not None:
-        rolled = Rollout("random_forest", "xgboost@1", (1, 10.5, 100), 60, step, LATE, ended)
+        rolled = remembered("xgboost@1", (1, 10.5, 100), 60, step, ended)
         begun = {**msgspec.structs.asdict(rolled), "under_way": not ended}
     champion = "xgboost@1" if ended == "done" else "random_forest@1"
     head = {"generation": 4 + (step or 0), "champion": champion, "sticky_header": None}
@@ -184,7 +189,7 @@ def test_wait_tells_each_step(stub: Stub, capsys: pytest.CaptureFixture[str]) ->
         (traffic(0, "aborted: on request"), UNTIL),
         (traffic(), "the server knows of no rollout any longer"),
         (
-            traffic(0, rollout=msgspec.structs.asdict(Rollout("a", "b@1", (100,), 1, 0, LATE))),
+            traffic(0, rollout=msgspec.structs.asdict(remembered("b@1", (100,), 1, 0))),
             "xgboost@1: the rollout was replaced by one of b@1",
         ),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import shutil
 import signal
 import socket
@@ -535,3 +536,33 @@ def test_two_servers_cannot_share_a_state_folder(tmp_path: Path) -> None:
     first.claim()
     with pytest.raises(SettingsError, match="belongs to another running server"):
         State(tmp_path).claim()
+
+
+def test_workers_load_in_turns(pair: Stage) -> None:
+    """Half of the processors stay with the requests; who was never asked in time is not killed for it."""
+    one, two = pair.joined(), pair.joined()
+    pair.supervisor.workers.at_once = 1
+    outcome = pair.reload(model_type="xgboost")
+    asked = select.select([one.socket, two.socket], [], [], 5)[0]
+    first, second = (one, two) if one.socket in asked else (two, one)
+    attempt = first.expect_prepare().attempt
+    assert select.select([second.socket], [], [], 0.2)[0] == []
+    first.say(Prepared(attempt))
+    second.say(Prepared(second.expect_prepare().attempt))
+    for worker in (one, two):
+        worker.say(Committed(worker.expect_commit().attempt))
+    assert outcome.get().generation == 2
+    pair.environ["MPS_RELOAD_DEADLINE_MS"] = "200"
+    outcome = pair.reload()
+    for worker in (first, second) if select.select([first.socket], [], [], 1)[0] else (second, first):
+        worker.obey_prepare()
+    for worker in (one, two):
+        worker.say(Committed(worker.expect_commit().attempt))
+    outcome.get()
+    outcome = pair.reload(model_type="heuristic")
+    asked = select.select([one.socket, two.socket], [], [], 5)[0]
+    stuck, waiting = (one, two) if one.socket in asked else (two, one)
+    with pytest.raises(ReloadRefused, match="2 of 2 workers did not prepare within 200 ms"):
+        outcome.get()
+    until(lambda: not stuck.alive())
+    assert waiting.alive()

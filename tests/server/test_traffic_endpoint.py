@@ -274,7 +274,7 @@ def test_without_traffic_to_share_there_are_no_families_of_it(connect: Connect) 
 def test_what_was_decided_is_reported(connect: Connect) -> None:
     """Who was taken out and why, and how far a rollout has come."""
     at = "2026-01-01T00:00:00.000+00:00"
-    rollout = Rollout("heuristic", "xgboost@1", (1, 50, 100), 60, 1, at)
+    rollout = Rollout("heuristic", "file", "heuristic@1", "xgboost@1", (1, 50, 100), 60, 1, at)
     for ended in ("", "aborted: too slow"):
         now = msgspec.structs.replace(rollout, ended=ended)
         past = Past((), (Aborted("xgboost@1", "too slow", at),), now)
@@ -285,11 +285,14 @@ def test_what_was_decided_is_reported(connect: Connect) -> None:
         assert report["aborted"] == [{"model": "xgboost@1", "reason": "too slow", "at": at}]
         assert report["rollout"] == {
             "champion": "heuristic",
+            "champion_source": "file",
+            "champion_model": "heuristic@1",
             "model": "xgboost@1",
             "steps": [1.0, 50.0, 100.0],
             "hold_s": 60.0,
             "step": 1,
             "since": at,
+            "before": None,
             "ended": ended,
             "under_way": not ended,
         }

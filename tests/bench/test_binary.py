@@ -1,0 +1,32 @@
+"""``mps bench v2``: both ways are asked and compared, and a wrong answer is no figure."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bench import binary
+from bench.__main__ import main
+
+
+def test_a_short_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The report has both ways, how they compare, and the command."""
+    assert main(["v2", "--rounds", "2", "--out", str(tmp_path)]) == 0
+    found = json.loads((tmp_path / "v2.json").read_bytes())
+    assert [each["way"] for each in found["taken"]] == ["bytes", "JSON"]
+    assert found["ratio"]["low"] > 0
+    text = (tmp_path / "v2.md").read_text("utf-8")
+    assert text == capsys.readouterr().out
+    assert f"`{found['command']}`" in text
+    assert "goal: at least 8" in text
+
+
+def test_different_answers_are_no_result(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Were the numbers read otherwise in one of the ways, the times would say nothing."""
+    ways = binary.batch()
+    other = ways["JSON"]._replace(body=ways["JSON"].body.replace(b"[6", b"[0", 1).replace(b"5.", b"0."))
+    monkeypatch.setattr(binary, "batch", lambda: {**ways, "JSON": other})
+    assert main(["v2", "--rounds", "1", "--out", str(tmp_path)]) == 1
+    assert not (tmp_path / "v2.json").exists()

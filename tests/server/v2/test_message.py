@@ -1,0 +1,90 @@
+"""Where the JSON of a request ends, and what it may say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from server.errors import InvalidValues, MalformedBody
+from server.v2.message import MAX_TENSORS, flag, parse, split, whole
+
+BODY = b'{"inputs":[]}1234'
+
+
+def test_the_header_says_where_the_json_ends() -> None:
+    """Without it all of the body is JSON; the bytes behind are not copied."""
+    assert split(BODY, None) == (BODY, None)
+    for size in (0, 13, len(BODY)):
+        text, behind = split(BODY, str(size))
+        assert text == BODY[:size]
+        assert behind is not None
+        assert behind.tobytes() == BODY[size:]
+        assert behind.obj is BODY
+
+
+@pytest.mark.parametrize(
+    "header", ["", "x", "-1", "+1", "1.0", "1e1", " 1", "0x1", "1,1", "٣", "²", "18", "9" * 18, "9" * 5000]
+)
+def test_a_header_that_is_no_length_of_the_body(header: str) -> None:
+    """Refused in words, whatever it holds and however long it is."""
+    with pytest.raises(InvalidValues, match="Inference-Header-Content-Length: expected"):
+        split(BODY, header)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"{", b"\xff", b'{"x":' * 100_000, b'{"inputs":[{"data":[NaN]}]}', b'{"x":"\\ud800"}', BODY],
+)
+def test_what_is_no_json(text: bytes) -> None:
+    """Neither are its words for what is no number; the refusal says what to send for a missing one."""
+    with pytest.raises(MalformedBody, match="null is a missing number"):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"[]",
+        b'{"inputs":{}}',
+        b'{"inputs":[{"name":"x","shape":[1.5],"datatype":"FP32"}]}',
+        b'{"inputs":[{"name":"x","shape":[1e400],"datatype":"FP32"}]}',
+        b'{"inputs":[{"name":"x","shape":["1"],"datatype":"FP32"}]}',
+        b'{"inputs":[{"name":"x","shape":[' + b"1" * 5000 + b'],"datatype":"FP32"}]}',
+        b'{"inputs":[{"name":"x","shape":[1]}]}',
+        b'{"inputs":[],"id":7}',
+        b'{"inputs":[],"parameters":{"a":[]}}',
+        b'{"inputs":[],"outputs":[{}]}',
+    ],
+)
+def test_what_is_no_request(text: bytes) -> None:
+    """Each field has its type."""
+    with pytest.raises(InvalidValues, match="not one of the protocol"):
+        parse(text)
+
+
+def test_there_are_only_so_many_tensors() -> None:
+    """More are refused before any is looked at."""
+    many = b",".join([b'{"name":"x","shape":[1],"datatype":"FP32"}'] * (MAX_TENSORS + 1))
+    for text in (b'{"inputs":[%b]}' % many, b'{"inputs":[],"outputs":[%b]}' % many):
+        with pytest.raises(InvalidValues, match="at most"):
+            parse(text)
+
+
+def test_what_clients_add_or_leave_empty_is_no_mistake() -> None:
+    """Fields of their own are ignored, and null is as good as nothing."""
+    request = parse(
+        b'{"id":null,"model_name":"x","parameters":null,"outputs":null,"inputs":[{"name":"x","shape":[1],'
+        b'"datatype":"FP32","parameters":null,"data":[1],"extra":{}}]}'
+    )
+    assert not request.id
+    assert request.outputs is None
+    assert flag(request.parameters, "binary_data_output", False) is False
+    assert whole(request.inputs[0].parameters, "binary_data_size") is None
+
+
+@pytest.mark.parametrize("value", [0, 1, "true", 1.0, None])
+def test_a_flag_is_true_or_false(value: Any) -> None:
+    """Nothing else is taken for one."""
+    with pytest.raises(InvalidValues, match="expected true or false"):
+        flag({"binary_data": value}, "binary_data", True)
