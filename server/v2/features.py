@@ -50,7 +50,7 @@ class Features:
         self._by_name = {tensor.name: tensor for tensor in self.tensors}
 
     def read(self, inputs: Sequence[Input], behind: Behind | None, max_rows: int) -> tuple[Feed, int]:
-        """What the session is fed, checked as strictly as a native request; and how many rows it has.
+        """What the model is fed, checked as strictly as a native request; and how many rows it has.
 
         Raises:
             InvalidValues, TooLarge: inputs that are not those of the model, or values that are not taken.

@@ -184,6 +184,7 @@ def test_no_thread_is_no_reason_to_fail(
         shadows.offer(serving.generation.ghosts, copy)
     shadows.offer(serving.generation.ghosts, copy)
     until_met(shadows, 2)
+    assert seen(serving, counters).requests == 2
 
 
 class Processor(SimpleNamespace):
