@@ -131,6 +131,9 @@ class Metric(Record, frozen=True, kw_only=True):
     name: str
     value: float
     method: str
+    low: float | None = None
+    """With ``high``, an interval of 95 % confidence around ``value``; ``method`` says which one."""
+    high: float | None = None
 
 
 class Bound(Record, frozen=True, kw_only=True):
