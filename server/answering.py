@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from registry.manifest import Label, Signature, label_text
 from server.errors import Fault, InvalidValues
+from server.fragments import Fragments
 from server.schema import Row
 from server.session import Rows, Session
 
@@ -53,6 +54,7 @@ class Labels:
         self._session = session
         self._fragments = [msgspec.json.encode(label) for label in classes]
         self._answers = [b'{"prediction":%b}' % fragment for fragment in self._fragments]
+        self._many = Fragments(self._fragments, b",")
 
     def answer(self, row: Row, probabilities: bool) -> bytes:
         """One of the answers that were made beforehand."""
@@ -61,12 +63,8 @@ class Labels:
 
     def answer_batch(self, slices: Sequence[Rows], probabilities: bool) -> bytes:
         """The label of each row."""
-        parts = [self._session.labels(self._session.feed(part)) for part in slices]
-        return b'{"predictions":[%b]}' % self._joined([index for part in parts for index in part.tolist()])
-
-    def _joined(self, labels: list[int]) -> bytes:
-        fragments = self._fragments
-        return b",".join([fragments[index] for index in labels])
+        labels = np.concatenate([self._session.labels(self._session.feed(part)) for part in slices])
+        return b'{"predictions":[%b]}' % self._many.joined(labels)
 
 
 class Chances(Labels):
@@ -93,11 +91,11 @@ class Chances(Labels):
         if not probabilities:
             return super().answer_batch(slices, probabilities)
         parts = [self._session.answers(self._session.feed(part)) for part in slices]
-        labels = [index for part in parts for index in part.labels.tolist()]
+        labels = np.concatenate([part.labels for part in parts])
         table = np.concatenate([part.numbers for part in parts])
         _check_finite(np.isfinite(table).all(axis=1))
         return b'{"predictions":[%b],"classes":%b,"probabilities":%b}' % (
-            self._joined(labels),
+            self._many.joined(labels),
             self._classes,
             msgspec.json.encode(table.tolist()),
         )

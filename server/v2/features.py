@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -14,9 +13,10 @@ from server.errors import TooLarge
 from server.schema import bounds
 from server.session import Session
 from server.v2.datatypes import BYTES, NAMES, NUMPY, takes
+from server.v2.limits import Limits
 from server.v2.message import Input
 from server.v2.refusal import refuse
-from server.v2.tensors import Behind, elements, read
+from server.v2.tensors import LENGTH, Behind, elements, read
 
 MAX_FAULTS = 20
 Feed = dict[str, NDArray[Any]]
@@ -34,6 +34,11 @@ class Tensor(NamedTuple):
         """Columns."""
         return len(self.features)
 
+    @property
+    def row_bytes(self) -> int:
+        """Of a row in its binary form; of strings, without their letters."""
+        return self.width * (LENGTH.size if self.datatype == BYTES else NUMPY[self.datatype].itemsize)
+
 
 class Features:
     """Reads the inputs of requests for one model. Safe to call from several threads."""
@@ -48,6 +53,13 @@ class Features:
             for name, group in zip(names, groups, strict=True)
         )
         self._by_name = {tensor.name: tensor for tensor in self.tensors}
+        self._limits = {
+            tensor.name: Limits(tensor.features, NUMPY[tensor.datatype])
+            for tensor in self.tensors
+            if tensor.datatype != BYTES
+        }
+        self.row_bytes = sum(tensor.row_bytes for tensor in self.tensors)
+        """Of a row in its binary form, at least."""
 
     def read(self, inputs: Sequence[Input], behind: Behind | None, max_rows: int) -> tuple[Feed, int]:
         """What the model is fed, checked as strictly as a native request; and how many rows it has.
@@ -65,11 +77,25 @@ class Features:
                 raise refuse(f"input {given.name!r}: expected {rows} rows as in the others, came {count}")
             rows = count
             flat = read(given, elements(given, max_rows * tensor.width), behind)
-            feed[tensor.name] = _checked(tensor, flat.reshape(count, tensor.width))
+            feed[tensor.name] = self._checked(tensor, flat.reshape(count, tensor.width))
         if behind is not None:
             behind.end()
         assert rows is not None, "a model has an input"
         return feed, rows
+
+    def _checked(self, tensor: Tensor, values: NDArray[Any]) -> NDArray[Any]:
+        """In the model's dtype, every value one that is taken."""
+        if tensor.datatype == BYTES:
+            for index, feature in enumerate(tensor.features):
+                _check_categories(feature, values[:, index])
+            return values
+        values = values.astype(NUMPY[tensor.datatype], copy=False)
+        limits = self._limits[tensor.name]
+        if not limits.all_inside(values):
+            wrong = limits.outside(values)
+            if wrong.any():
+                raise _wrong(tensor, values, wrong)
+        return values
 
     def _check_names(self, inputs: Sequence[Input]) -> None:
         given = [tensor.name for tensor in inputs]
@@ -94,36 +120,6 @@ class Features:
         if shape[0] > max_rows:
             raise TooLarge(f"expected at most {max_rows} rows, came {shape[0]}; send them in parts")
         return shape[0]
-
-
-def _checked(tensor: Tensor, values: NDArray[Any]) -> NDArray[Any]:
-    """In the model's dtype, every value one that is taken."""
-    if tensor.datatype == BYTES:
-        for index, feature in enumerate(tensor.features):
-            _check_categories(feature, values[:, index])
-        return values
-    values = values.astype(NUMPY[tensor.datatype], copy=False)
-    low, high = _limits(tensor)
-    missing = np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, bool)
-    with np.errstate(invalid="ignore"):
-        wrong = (values < low) | (values > high)
-    wrong |= missing & ~np.array([feature.may_be_missing for feature in tensor.features])
-    if wrong.any():
-        raise _wrong(tensor, values, wrong)
-    return values
-
-
-def _limits(tensor: Tensor) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Smallest and largest of each column, in the dtype of the values: a bound is rounded as they are, so
-    that it is taken itself, and integers are compared as integers."""
-    low, high = zip(*map(bounds, tensor.features), strict=True)
-    dtype = NUMPY[tensor.datatype]
-    if dtype.kind == "f":
-        return np.array(low, dtype), np.array(high, dtype)
-    ends = np.iinfo(np.int64)
-    least = [max(math.ceil(bound), ends.min) for bound in low]
-    most = [min(math.floor(bound), ends.max) for bound in high]
-    return np.array(least, dtype), np.array(most, dtype)
 
 
 def _wrong(tensor: Tensor, values: NDArray[Any], wrong: NDArray[np.bool_]) -> Exception:

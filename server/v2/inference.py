@@ -171,8 +171,8 @@ def _expanded(ask: Ask, generation: Generation) -> bytes:
 
 def work_ns(model: Model, text_bytes: int, binary_bytes: int) -> float:
     """What the request costs, by its size; known before any of it is read."""
-    row_bytes = 4 * len(model.manifest.signature.features)
-    return model.cost.byte_ns * text_bytes + SLICE_NS / model.cost.slice_rows * binary_bytes / row_bytes
+    rows = binary_bytes / model.v2.features.row_bytes
+    return model.cost.byte_ns * text_bytes + SLICE_NS / model.cost.slice_rows * rows
 
 
 @contextmanager

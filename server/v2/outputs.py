@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from registry.manifest import Signature, label_text
+from server.fragments import Fragments
 from server.session import Answers, Session
 from server.v2.datatypes import BYTES, NAMES, NUMPY, of_labels
 from server.v2.message import Inference, Output, flag, whole
 from server.v2.refusal import refuse
 
 LENGTH = struct.Struct("<I")
+PIECE = 4096
+"""Numbers that are encoded together, in about 0.2 ms."""
 
 
 class Asked(NamedTuple):
@@ -49,8 +52,13 @@ class Outputs:
         if signature.classes:
             texts = [label_text(label).encode() for label in signature.classes]
             self._texts = [text.decode() for text in texts]
-            self._packed = [LENGTH.pack(len(text)) + text for text in texts]
-            self._labels = np.array(signature.classes, object)
+            self._told = Fragments([msgspec.json.encode(label) for label in signature.classes], b",")
+            datatype = self.named[0].datatype
+            if datatype == BYTES:
+                packed = [LENGTH.pack(len(text)) + text for text in texts]
+            else:
+                packed = [NUMPY[datatype].type(label).tobytes() for label in signature.classes]
+            self._packed = Fragments(packed, b"")
 
     def asked(self, request: Inference) -> list[Asked]:
         """In the asked order; all, in the model's, where none is named.
@@ -99,16 +107,14 @@ class Outputs:
             return _with_bytes(output, numbers.tobytes())
         if np.isinf(numbers).any():
             raise refuse(f"output {asked.name!r}: the model's answer is infinite; ask for binary data")
-        return output | {"data": numbers.reshape(-1).tolist()}, None  # a NaN becomes null
+        return output | {"data": _listed(numbers.reshape(-1))}, None
 
     def _label(self, binary: bool, labels: NDArray[np.int64]) -> tuple[dict[str, Any], bytes | None]:
         datatype = self.named[0].datatype
         output = {"name": "label", "datatype": datatype, "shape": [len(labels)]}
-        if not binary:
-            return output | {"data": self._labels[labels].tolist()}, None
-        if datatype == BYTES:
-            return _with_bytes(output, b"".join(map(self._packed.__getitem__, labels.tolist())))
-        return _with_bytes(output, self._labels[labels].astype(NUMPY[datatype]).tobytes())
+        if binary:
+            return _with_bytes(output, self._packed.joined(labels))
+        return output | {"data": msgspec.Raw(b"[%b]" % self._told.joined(labels))}, None
 
     def _classification(self, asked: Asked, numbers: NDArray[Any]) -> tuple[dict[str, Any], bytes | None]:
         """``value:index:label`` of the most probable classes, the first of equals first."""
@@ -131,6 +137,15 @@ def _named(signature: Signature, numbers: str) -> tuple[Named, ...]:
     label = Named("label", of_labels(signature.classes), ())
     chances = Named("probabilities", numbers, (len(signature.classes),))
     return (label, chances) if signature.probabilities else (label,)
+
+
+def _listed(numbers: NDArray[Any]) -> msgspec.Raw:
+    """The numbers as JSON, a NaN as null; in pieces, because one call keeps every other thread out."""
+    pieces = [
+        msgspec.json.encode(numbers[start : start + PIECE].tolist())[1:-1]
+        for start in range(0, len(numbers), PIECE)
+    ]
+    return msgspec.Raw(b"[%b]" % b",".join(pieces))
 
 
 def _with_bytes(output: dict[str, Any], raw: bytes) -> tuple[dict[str, Any], bytes]:

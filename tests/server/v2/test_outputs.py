@@ -6,6 +6,7 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -13,7 +14,7 @@ from registry.manifest import Feature, Label, Signature
 from server.errors import InvalidValues
 from server.session import Answers
 from server.v2.message import Inference, Output
-from server.v2.outputs import Outputs, encode
+from server.v2.outputs import PIECE, Outputs, encode
 from tests.server.v2.asking import unpacked
 
 FEATURES = (Feature(name="a", dtype="float32"),)
@@ -41,6 +42,8 @@ def told(outputs: Outputs, answers: Answers, *wanted: Output, **parameters: Any)
             assert output.pop("parameters") == {"binary_data_size": len(raw)}
             output["data"] = unpacked(output["datatype"], raw).tolist()
             output["binary"] = True
+        else:
+            output["data"] = msgspec.json.decode(msgspec.json.encode(output["data"]))
     assert not list(raws)
     return said
 
@@ -139,3 +142,13 @@ def test_numbers_that_json_has_no_word_for(dtype: str) -> None:
         told(outputs, endless)
     assert told(outputs, endless, binary)[0]["data"] == [np.inf]
     assert np.isnan(told(outputs, missing, binary)[0]["data"][0])
+
+
+def test_long_answers_are_encoded_in_pieces() -> None:
+    """The numbers are those of one call, and none is lost where a piece ends."""
+    for rows in (0, 1, PIECE // 3, PIECE // 3 + 1, PIECE):
+        chances = np.arange(rows * 3, dtype=np.float32).reshape(-1, 3) / 7
+        labels = np.arange(rows) % 3
+        label, numbers = told(COLOURS, Answers(labels, chances), Output("label"), Output("probabilities"))
+        assert numbers["data"] == chances.reshape(-1).tolist()
+        assert label["data"] == [("red", "grün", "blue")[index] for index in labels.tolist()]
