@@ -47,12 +47,15 @@ from server.v2.refusal import refuse
 from server.v2.statistics import statistics
 from server.v2.wire import form
 from server.v2.wire import inference_pb2 as wire
+from server.v2.wire.weight import check_weight
 
 SERVICE = "inference.GRPCInferenceService"
 GRACE_S = 5.0
 """Calls that have begun get so long to end when the worker is told to stop: a request's usual deadline."""
 MOST_OPEN = 1000
 """Calls that a worker has open at the same time; one more is refused with RESOURCE_EXHAUSTED."""
+MOST_PLAIN_BYTES = 64 << 10
+"""Of a message with no tensors. A parser keeps every other thread out, and makes an object of two bytes."""
 MOST_ASCII, MOST_WIDE = 2000, 400
 """Characters of an error's text. It is sent as a header: a client takes 8 kB of these, and what is not ASCII
 needs up to twelve bytes a character."""
@@ -118,9 +121,10 @@ class Service:
 
     def _infer(self, body: bytes, call: Call) -> Told:
         try:
+            check_weight(body)
             message = _decoded(wire.ModelInferRequest, body)
-        except MalformedBody as error:
-            return Told(problem(error, call.request_id), MalformedBody)
+        except RequestError as error:
+            return Told(problem(error, call.request_id), type(error))
         ask = Ask(
             model=_reference(message.model_name, message.model_version),
             content_type=None,
@@ -221,6 +225,8 @@ def _over_grpc(
 
 def _answered(kind: type[Message], answer: Answer, body: bytes, call: Call) -> Told:
     try:
+        if len(body) > MOST_PLAIN_BYTES:
+            raise refuse(f"expected a message of at most {MOST_PLAIN_BYTES} bytes, came {len(body)}")
         return Told(Reply(200, (), answer(_decoded(kind, body), call).SerializeToString()), None)
     except Exception as error:  # noqa: BLE001  whatever happens, the caller gets an answer
         return Told(problem(error, call.request_id), type(error))

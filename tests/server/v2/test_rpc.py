@@ -97,6 +97,16 @@ def test_what_is_no_message(start: Callable[..., Worker]) -> None:
         assert (code, words) == (grpc.StatusCode.INVALID_ARGUMENT, f"the request is no {name}Request")
 
 
+def test_a_message_that_is_heavier_than_what_it_says(start: Callable[..., Worker]) -> None:
+    """It is refused before a parser makes an object of every two bytes."""
+    worker = start()
+    code, words = refusal(worker, "ModelInfer", b"\x2a\x00" * 100_000)
+    assert (code, words[:16]) == (grpc.StatusCode.INVALID_ARGUMENT, "expected at most")
+    code, words = refusal(worker, "RepositoryModelLoad", b"\x1a\x00" * 100_000)
+    assert code == grpc.StatusCode.INVALID_ARGUMENT
+    assert words == "expected a message of at most 65536 bytes, came 200000"
+
+
 def test_the_token(start: Callable[..., Worker]) -> None:
     """Closed without one on the server; else only its holder gets further, which here is to nobody."""
     closed, open_ = start(), start(admin_token=TOKEN)

@@ -16,7 +16,7 @@ from hypothesis.extra import numpy as arrays
 from server.errors import InvalidValues
 from server.v2.datatypes import NUMPY, takes
 from server.v2.message import Input
-from server.v2.tensors import Behind, elements, read
+from server.v2.tensors import PIECE_BYTES, Behind, _pieces, elements, read
 
 NUMBERS = st.sampled_from([name for name in NUMPY if name not in ("BOOL", "FP16")])
 
@@ -185,3 +185,29 @@ WIDENS = {
 def test_what_widens_exactly_is_taken(wanted: str) -> None:
     """And nothing that would lose a bit, nor a truth value for a number."""
     assert {given for given in (*NUMPY, "BYTES") if takes(wanted, given)} == WIDENS[wanted]
+
+
+WORDS = ['",', ",", "]", '"]', "[", "\\", '\\"', "ü", "", '","', '"],["']
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("spaces", [False, True])
+def test_many_words_are_read_in_pieces(nested: bool, spaces: bool) -> None:
+    """What looks like an end inside of a word is none."""
+    words = [WORDS[number % len(WORDS)] * (number % 7) for number in range(2 * 9001)]
+    rows = [words[at : at + 2] for at in range(0, len(words), 2)]
+    text = json.dumps(rows if nested else words, separators=(" , ", ": ") if spaces else (",", ":")).encode()
+    assert len(text) > 3 * PIECE_BYTES
+    tensor_given = Input("x", (len(rows), 2), "BYTES", None, msgspec.Raw(text))
+    assert len(list(_pieces(tensor_given))) > 3
+    assert read(tensor_given, len(words), None).tolist() == words
+
+
+@pytest.mark.parametrize("wrong", ["7", "null", '["a"]', '{"a":"b"}'])
+def test_what_is_no_word_among_many(wrong: str) -> None:
+    """It is refused wherever it is."""
+    words = ['"abc"'] * 9000
+    for at in (0, 4500, 9000):
+        text = "[" + ",".join([*words[:at], wrong, *words[at:]]) + "]"
+        with pytest.raises(InvalidValues, match="input 'x'"):
+            read(Input("x", (9001,), "BYTES", None, msgspec.Raw(text.encode())), 9001, None)
