@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from statistics import median
 from time import perf_counter_ns
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from registry.manifest import Value
+from server.admission import HEAVY_NS
 
 ROUNDS = 25
 """Of single rows; the median of fewer would be a matter of luck."""
@@ -19,17 +20,28 @@ SLICE_NS = 1_000_000
 """Rows of a batch are run in slices that take about as long."""
 LEAST_ROWS, MOST_ROWS = 16, 4096
 """In a slice."""
+PARSE_BYTE_NS = 10
+"""A byte of a single row's body, at most. A usual row has a hundred; a body of a megabyte takes its turn."""
 
 
-class Cost(NamedTuple):
-    """Of answers without probabilities, with everything from the body's bytes to the answer's."""
+class Cost:
+    """Of answers without probabilities, with everything from the body's bytes to the answer's. Immutable.
 
-    row_ns: float
-    """A single row."""
-    byte_ns: float
-    """A batch, for each byte of its body: the size is known before the body is read."""
-    slice_rows: int
-    """Rows that are run in one go."""
+    Attributes:
+        row_ns: a single row.
+        byte_ns: a batch, for each byte of its body: the size is known before the body is read.
+        slice_rows: rows that are run in one go.
+        light_bytes: of a single row and of a batch, the largest body that need not wait for its turn.
+    """
+
+    def __init__(self, row_ns: float, byte_ns: float, slice_rows: int) -> None:
+        """Work out what is light."""
+        self.row_ns, self.byte_ns, self.slice_rows = row_ns, byte_ns, slice_rows
+        self.light_bytes = (HEAVY_NS - row_ns) / PARSE_BYTE_NS, HEAVY_NS / byte_ns
+
+    def work_ns(self, batch: bool, size_bytes: int) -> float:
+        """Of a body of that size, before it is read."""
+        return self.byte_ns * size_bytes if batch else self.row_ns + PARSE_BYTE_NS * size_bytes
 
 
 UNKNOWN = Cost(row_ns=50_000, byte_ns=100, slice_rows=256)

@@ -23,6 +23,7 @@ BUCKETS_S = (0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25
 """Upper bounds of the latency histogram, in seconds; what is slower is counted in ``+Inf`` alone."""
 ENDPOINTS = ("predict", "batch", "infer")
 STATUSES = ("2xx", "4xx", "5xx")
+OK = 200
 _BOUNDS_NS = [int(bound * 1e9) for bound in BUCKETS_S]
 ROWS = len(ENDPOINTS) * len(STATUSES)
 TIME = ROWS + 1  # nanoseconds, by endpoint
@@ -83,11 +84,16 @@ class Counters:
 
     def count(self, series: int, endpoint: int, status: int, rows: int, elapsed_ns: int) -> None:
         """Add one answered request. Safe to call from several threads, without a lock."""
-        desk = self._desk()
+        try:
+            desk = self._free.pop()  # as _desk does
+        except IndexError:
+            desk = self._desk()
         cells, base = self._cells, desk + series * CELLS
         try:
-            cells[base + endpoint * len(STATUSES) + (status // 100 - 1) // 2] += 1  # 2xx 4xx 5xx: 0 1 2
-            cells[base + ROWS] += rows
+            kind = 0 if status == OK else (status // 100 - 1) // 2  # 2xx 4xx 5xx: 0 1 2
+            cells[base + endpoint * len(STATUSES) + kind] += 1
+            if endpoint != PREDICT:  # there, an answer is a row
+                cells[base + ROWS] += rows
             cells[base + TIME + endpoint] += elapsed_ns
             cells[base + HISTOGRAM + endpoint * WIDTH + bisect.bisect_left(_BOUNDS_NS, elapsed_ns)] += 1
         finally:
@@ -121,5 +127,6 @@ class Counters:
         starts = range(series * CELLS, self._all_desks * stride, stride)
         blocks = [self._cells[start : start + CELLS] for start in starts]
         found = [sum(column) for column in zip(*blocks, strict=True)]
+        found[ROWS] += found[PREDICT * len(STATUSES)]
         found[NOTES_AT + LATEST_MS] = max(block[NOTES_AT + LATEST_MS] for block in blocks)
         return found

@@ -33,6 +33,7 @@ Endpoint = Callable[[Serving, Counters, Ask], Reply]
 
 BUILD_S = 10.0
 """The first requests that are not predictions wait so long for the application, which takes a second."""
+OK_STATUS, OK = 200, "200 "
 MOST_PATH = 512
 """Characters of a path that is looked up, and kept: model names are shorter."""
 
@@ -64,7 +65,7 @@ class Front:
         predicts = environ["REQUEST_METHOD"] == "POST" and len(path) <= MOST_PATH
         route = prediction_route(path) if predicts else None
         try:
-            body = self._bodies.read(environ)
+            body = self._bodies.read(environ, arrived_ns)
         except (MalformedBody, Unavailable) as error:
             told = v2_problem if speaks(path) else problem
             return _say(start_response, told(error, name), name)
@@ -107,7 +108,8 @@ class Front:
 
 
 def _say(start_response: StartResponse, reply: Reply, name: str) -> list[bytes]:
-    start_response(f"{reply.status} ", [("Content-Type", reply.media_type), *reply.headers, (HEADER, name)])
+    status = OK if reply.status == OK_STATUS else f"{reply.status} "
+    start_response(status, [("Content-Type", reply.media_type), *reply.headers, (HEADER, name)])
     return [reply.body]
 
 

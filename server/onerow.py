@@ -70,7 +70,8 @@ class BoundRow:
             memory = idle.pop()  # one step for the interpreter: no two threads get the same
         except IndexError:
             memory = _Memory(self._session, self._options, self._inputs, self._outputs[:1])
-        memory.run([nan if value is None else value for value in row] if self._missing else row)
+        memory.pack(*([nan if value is None else value for value in row] if self._missing else row))
+        memory.run()
         found = memory.first[0]
         idle.append(memory)
         return found
@@ -82,7 +83,8 @@ class BoundRow:
             memory = idle.pop()
         except IndexError:
             memory = _Memory(self._session, self._options, self._inputs, self._outputs)
-        memory.run([nan if value is None else value for value in row] if self._missing else row)
+        memory.pack(*([nan if value is None else value for value in row] if self._missing else row))
+        memory.run()
         found = [output.tolist() for output in memory.outputs]
         idle.append(memory)
         return found
@@ -94,9 +96,9 @@ class _Memory:
     def __init__(self, session: Any, options: Any, inputs: list[Tensor], outputs: list[Tensor]) -> None:
         codes = [f"{int(np.prod(tensor.shape))}{CODES[tensor.dtype]}" for tensor in inputs]
         packer = struct.Struct("@" + "".join(codes))
-        self._pack = packer.pack_into
         self._row = np.zeros(packer.size // 8 + 1, np.float64)  # float64: for its alignment
-        self._bytes = self._row.data.cast("B")
+        self.pack = partial(packer.pack_into, self._row.data.cast("B"), 0)
+        """Put a row in."""
         self._answers = [np.zeros(tensor.shape, tensor.dtype) for tensor in outputs]
         self.outputs = [answer.reshape(-1).data for answer in self._answers]
         self.first = self.outputs[0]
@@ -111,11 +113,8 @@ class _Memory:
             binding.bind_output(tensor.name, "cpu", 0, np.dtype(tensor.dtype), list(tensor.shape), where)
         self._binding = binding  # holds what the call below runs on
         # The call that the session's own method makes, without the microsecond that it takes to get there.
-        self._run = partial(session._sess.run_with_iobinding, binding._iobinding, options)
-
-    def run(self, row: Sequence[Value]) -> None:
-        self._pack(self._bytes, 0, *row)
-        self._run()
+        self.run = partial(session._sess.run_with_iobinding, binding._iobinding, options)
+        """Work out the answer of the row that is in."""
 
 
 class FedRow:

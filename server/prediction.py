@@ -26,8 +26,7 @@ from server.split import Variable
 
 NO_MODEL_SERIES = 0
 UNAVAILABLE = 503
-PARSE_BYTE_NS = 10
-"""A byte of a single row's body, at most. A usual row has a hundred; a body of a megabyte takes its turn."""
+JSON = "application/json"
 
 
 class Ask(msgspec.Struct, frozen=True):
@@ -81,7 +80,9 @@ def takes_long(serving: Serving, ask: Ask, endpoint: int) -> bool:
     else:
         lanes = [lane] if (lane := generation.lanes.get(ask.model)) else []
     body = ask.body
-    return isinstance(body, bytes) and any(_work_ns(lane, endpoint, body) > HEAVY_NS for lane in lanes)
+    return isinstance(body, bytes) and any(
+        len(body) > lane.model.cost.light_bytes[endpoint] for lane in lanes
+    )
 
 
 def count(counters: Counters, answered: Answered) -> None:
@@ -110,9 +111,10 @@ def _answer(serving: Serving, ask: Ask, endpoint: int, work: Work) -> Answered:
         body = ask.body
         if not isinstance(body, bytes):
             raise TooLarge(*body.args)  # a new one: that in the request would hold the frame that holds it
-        probabilities = _options(ask, lane.model)
-        work_ns = _work_ns(lane, endpoint, body)
-        if work_ns > HEAVY_NS or ask.timeout_ms is not None:
+        plain = ask.content_type == JSON and not ask.query  # most are
+        probabilities = False if plain else _options(ask, lane.model)
+        if len(body) > lane.model.cost.light_bytes[endpoint] or ask.timeout_ms is not None:
+            work_ns = lane.model.cost.work_ns(endpoint == BATCH, len(body))
             with admitted(serving.line, ask, generation.timeout_ns, work_ns):
                 answer, rows = work(generation, lane, body, probabilities)
         else:
@@ -127,11 +129,6 @@ def _answer(serving: Serving, ask: Ask, endpoint: int, work: Work) -> Answered:
         reply = replace(reply, headers=(*own, *reply.headers))
     series = lane.series if lane else NO_MODEL_SERIES
     return Answered(reply, endpoint, series, rows, perf_counter_ns() - ask.received_ns, keyless)
-
-
-def _work_ns(lane: Lane, endpoint: int, body: bytes) -> float:
-    cost = lane.model.cost
-    return cost.row_ns + PARSE_BYTE_NS * len(body) if endpoint == PREDICT else cost.byte_ns * len(body)
 
 
 def admitted(line: Line, ask: Ask, default_ns: int, work_ns: float) -> AbstractContextManager[None]:
@@ -193,9 +190,9 @@ def expect_json(declared: str | None) -> None:
     Raises:
         WrongMediaType
     """
-    if declared != "application/json" and declared is not None:
+    if declared != JSON and declared is not None:
         media_type = declared.partition(";")[0].strip().lower()
-        if media_type != "application/json":
+        if media_type != JSON:
             raise WrongMediaType(
                 f"expected Content-Type: application/json, came {media_type[:80]!r}; "
                 "with curl, add -H 'Content-Type: application/json'"

@@ -30,8 +30,12 @@ class BodyReader:
         self._since_ns: dict[int, int] = {}
         """Of each thread that is reading."""
 
-    def read(self, environ: Environ) -> bytes:
+    def read(self, environ: Environ, now_ns: int) -> bytes:
         """The body; of one that is too large, its beginning, with one byte too many. The rest is dropped.
+
+        Args:
+            environ: of the request.
+            now_ns: on the clock of ``perf_counter_ns``.
 
         Raises:
             MalformedBody: it ended before it was complete.
@@ -46,9 +50,12 @@ class BodyReader:
         reading, me = self._since_ns, get_ident()
         if len(reading) >= self._most_slow and self._all_slow():
             raise Unavailable("too many clients are sending slowly; try again")
-        reading[me] = perf_counter_ns()
+        reading[me] = now_ns
         try:
-            body = self._read(environ["wsgi.input"], declared)
+            if declared is not None and declared <= self.max_body_bytes:
+                body: bytes = environ["wsgi.input"].read()
+            else:
+                body = self._beginning(environ["wsgi.input"])
         finally:
             del reading[me]
         if declared is not None:
@@ -64,10 +71,7 @@ class BodyReader:
         slow = sum(now_ns - since_ns > SLOW_NS for since_ns in list(self._since_ns.values()))
         return slow >= self._most_slow
 
-    def _read(self, stream: Any, declared: int | None) -> bytes:
-        if declared is not None and declared <= self.max_body_bytes:
-            whole: bytes = stream.read()
-            return whole
+    def _beginning(self, stream: Any) -> bytes:
         parts, length = [], 0
         while length < MAX_DRAINED_BYTES and (part := stream.read(CHUNK_BYTES)):
             if length <= self.max_body_bytes:

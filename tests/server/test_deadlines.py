@@ -9,6 +9,7 @@ from time import perf_counter_ns
 import msgspec
 import pytest
 
+from server.cost import Cost
 from server.generation import Serving
 from tests.server.application import IRIS, Client, serve
 
@@ -16,10 +17,10 @@ BATCH = {"instances": [list(IRIS.values())] * 200}
 SHORT = {"X-Request-Timeout-Ms": "50"}
 
 
-def slow(serving: Serving, row_ns: float = 0, byte_ns: float = 0) -> Serving:
+def slow(serving: Serving, row_ns: float = 0, byte_ns: float = 1e-6) -> Serving:
     """Its champion, as if that had been measured to take so long."""
     model = serving.generation.champion.model
-    model.cost = model.cost._replace(row_ns=row_ns, byte_ns=byte_ns)
+    model.cost = Cost(row_ns, byte_ns, model.cost.slice_rows)
     return serving
 
 

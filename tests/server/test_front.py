@@ -32,6 +32,9 @@ class Stream(BytesIO):
         return self.size - self.tell()
 
 
+NOW_NS = 0
+
+
 def environ(path: str, body: bytes = b"", method: str = "POST", **more: Any) -> dict[str, Any]:
     """As granian makes it."""
     return {
@@ -88,9 +91,9 @@ def test_predictions_take_the_short_way(path: str, route: object) -> None:
 
 def test_a_body_is_read_up_to_the_cap(front: Front) -> None:
     """One byte too many is enough to know; the rest is dropped, so that the client can finish sending."""
-    assert BodyReader(CAP, 16).read(environ("/", b"x" * CAP)) == b"x" * CAP
+    assert BodyReader(CAP, 16).read(environ("/", b"x" * CAP), NOW_NS) == b"x" * CAP
     request = environ("/", b"x" * (CHUNK_BYTES * 2))
-    assert len(BodyReader(CAP, 16).read(request)) == CAP + 1
+    assert len(BodyReader(CAP, 16).read(request, NOW_NS)) == CAP + 1
     assert request["wsgi.input"].left == 0
     status, headers, body = ask(front, environ("/predict", b"x" * (CAP + 1)))
     assert (status, headers["content-type"]) == (413, "application/problem+json")
@@ -101,13 +104,13 @@ def test_a_body_of_unknown_length_is_read_too(front: Front) -> None:
     """``Transfer-Encoding: chunked`` says nothing of its length; without either header there is no body."""
     chunked = environ("/", b"x" * 50, HTTP_TRANSFER_ENCODING="chunked")
     del chunked["CONTENT_LENGTH"]
-    assert BodyReader(CAP, 16).read(chunked) == b"x" * 50
+    assert BodyReader(CAP, 16).read(chunked, NOW_NS) == b"x" * 50
     endless = environ("/", b"x" * 1000, HTTP_TRANSFER_ENCODING="chunked")
     del endless["CONTENT_LENGTH"]
-    assert len(BodyReader(CAP, 16).read(endless)) == CAP + 1
+    assert len(BodyReader(CAP, 16).read(endless, NOW_NS)) == CAP + 1
     none = environ("/", b"not mine")
     del none["CONTENT_LENGTH"]
-    assert BodyReader(CAP, 16).read(none) == b""
+    assert BodyReader(CAP, 16).read(none, NOW_NS) == b""
 
 
 def test_a_chunked_body_reaches_the_application_whole(front: Front) -> None:

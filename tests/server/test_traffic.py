@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from registry.store import Entry
+from server.cost import Cost
 from server.counters import PREDICT, series_index
 from server.errors import SettingsError
 from server.plan import Past, Plan, draw
@@ -275,6 +276,6 @@ def test_a_slow_variant_is_left_to_a_thread(name: str) -> None:
     ask = Ask(None, None, "", b"{}", None, "id", 0, 0, dict[str, str]().get)
     assert not takes_long(serving, ask, PREDICT)
     model = serving.generation.lanes[name].model
-    model.cost = model.cost._replace(row_ns=5e6)
+    model.cost = Cost(5e6, model.cost.byte_ns, model.cost.slice_rows)
     assert takes_long(serving, ask, PREDICT)
     assert not takes_long(serving, msgspec.structs.replace(ask, model="random_forest"), PREDICT)
