@@ -159,6 +159,27 @@ def test_the_plain_application_serves_alike() -> None:
             assert answers[0] == answers[1], request
 
 
+def test_the_environment_is_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CGI hands headers on as variables, and so does what calls us; those of the process itself are none."""
+    for name, value in (("X_REQUEST_ID", "nobody's"), ("X_REQUEST_TIMEOUT_MS", "never"), ("X_USER", "7")):
+        monkeypatch.setenv(f"HTTP_{name}", value)
+    monkeypatch.setenv("CONTENT_TYPE", "text/plain")
+    with ServerProcess(
+        split="heuristic=50,xgboost=50", sticky_header="X-User", model_type="heuristic"
+    ) as server:
+        connection = server.connect()
+        answers = []
+        for _ in range(40):
+            connection.request("POST", "/predict", EXAMPLE)
+            response = connection.getresponse()
+            answers.append((response.status, response.headers["X-Model-Name"], response.headers["X-Request-Id"]))
+            response.read()
+        connection.close()
+    assert {status for status, _, _ in answers} == {200}
+    assert len({model for _, model, _ in answers}) == 2
+    assert len({name for _, _, name in answers}) == len(answers)
+
+
 def test_a_body_that_lies_about_its_length(server: ServerProcess) -> None:
     """A caller that hangs up in the middle of its body harms nobody."""
     with socket.create_connection((server.host, server.port)) as rude:
