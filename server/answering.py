@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from registry.manifest import Label, Signature, label_text
 from server.errors import Fault, InvalidValues
 from server.fragments import Fragments
+from server.jsonarray import written
 from server.schema import Row
 from server.session import Rows, Session
 
@@ -99,7 +100,7 @@ class Chances(Labels):
         return b'{"predictions":[%b],"classes":%b,"probabilities":%b}' % (
             self._many.joined(labels),
             self._classes,
-            msgspec.json.encode(table.tolist()),
+            written(table),
         )
 
 
@@ -121,7 +122,7 @@ class Values:
         """The number of each row."""
         values = np.concatenate([self._session.values(self._session.feed(part)) for part in slices])
         _check_finite(np.isfinite(values))
-        return b'{"predictions":%b}' % msgspec.json.encode(values.tolist())
+        return b'{"predictions":%b}' % written(values)
 
 
 def _check_finite(finite: NDArray[np.bool_]) -> None:

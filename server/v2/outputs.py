@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 
 from registry.manifest import Signature, label_text
 from server.fragments import Fragments
+from server.jsonarray import written
 from server.session import Answers, Session
 from server.v2.datatypes import BYTES, NAMES, NUMPY, of_labels
 from server.v2.message import Inference, Output, flag, whole
 from server.v2.refusal import refuse
 
 LENGTH = struct.Struct("<I")
-PIECE = 4096
-"""Numbers that are encoded together, in about 0.2 ms."""
 
 
 class Asked(NamedTuple):
@@ -107,7 +106,7 @@ class Outputs:
             return _with_bytes(output, numbers.tobytes())
         if np.isinf(numbers).any():
             raise refuse(f"output {asked.name!r}: the model's answer is infinite; ask for binary data")
-        return output | {"data": _listed(numbers.reshape(-1))}, None
+        return output | {"data": msgspec.Raw(written(numbers.reshape(-1)))}, None
 
     def _label(self, binary: bool, labels: NDArray[np.int64]) -> tuple[dict[str, Any], bytes | None]:
         datatype = self.named[0].datatype
@@ -137,15 +136,6 @@ def _named(signature: Signature, numbers: str) -> tuple[Named, ...]:
     label = Named("label", of_labels(signature.classes), ())
     chances = Named("probabilities", numbers, (len(signature.classes),))
     return (label, chances) if signature.probabilities else (label,)
-
-
-def _listed(numbers: NDArray[Any]) -> msgspec.Raw:
-    """The numbers as JSON, a NaN as null; in pieces, because one call keeps every other thread out."""
-    pieces = [
-        msgspec.json.encode(numbers[start : start + PIECE].tolist())[1:-1]
-        for start in range(0, len(numbers), PIECE)
-    ]
-    return msgspec.Raw(b"[%b]" % b",".join(pieces))
 
 
 def _with_bytes(output: dict[str, Any], raw: bytes) -> tuple[dict[str, Any], bytes]:

@@ -172,7 +172,9 @@ def test_the_environment_is_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
         for _ in range(40):
             connection.request("POST", "/predict", EXAMPLE)
             response = connection.getresponse()
-            answers.append((response.status, response.headers["X-Model-Name"], response.headers["X-Request-Id"]))
+            answers.append(
+                (response.status, response.headers["X-Model-Name"], response.headers["X-Request-Id"])
+            )
             response.read()
         connection.close()
     assert {status for status, _, _ in answers} == {200}

@@ -12,9 +12,10 @@ import pytest
 
 from registry.manifest import Feature, Label, Signature
 from server.errors import InvalidValues
+from server.jsonarray import PIECE
 from server.session import Answers
 from server.v2.message import Inference, Output
-from server.v2.outputs import PIECE, Outputs, encode
+from server.v2.outputs import Outputs, encode
 from tests.server.v2.asking import unpacked
 
 FEATURES = (Feature(name="a", dtype="float32"),)
