@@ -83,7 +83,10 @@ class Counters:
         self._free = [(seat * DESKS + desk) * stride for desk in range(DESKS)]
 
     def count(self, series: int, endpoint: int, status: int, rows: int, elapsed_ns: int) -> None:
-        """Add one answered request. Safe to call from several threads, without a lock."""
+        """Add one answered request. Safe to call from several threads, without a lock.
+
+        ``rows`` counts where there may be several; an answer of ``PREDICT`` is a row.
+        """
         try:
             desk = self._free.pop()  # as _desk does
         except IndexError:

@@ -135,7 +135,7 @@ def _callable(serving: Serving, counters: Counters, build: Callable[[], Any]) ->
     from server.reading import BodyReader
 
     # granian lays each request's headers over the environment: a copy of all of it for each request, in which
-    # HTTP_X_REQUEST_ID would be a header. Nothing here reads it any more; what is written in C still can.
+    # HTTP_X_REQUEST_ID would be a header. Nothing of ours reads it any more; C still can.
     os.environ = {}  # type: ignore[assignment]  # noqa: B003
     return Front(build, serving, counters, BodyReader(settings.max_body_bytes, settings.threads))
 

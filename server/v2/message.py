@@ -7,15 +7,15 @@ from typing import Any
 
 import msgspec
 
-from server.errors import MalformedBody
+from server.errors import InvalidValues, MalformedBody
 from server.v2.refusal import refuse
 
 MAX_TENSORS = 4096
 """Inputs or outputs of one request."""
 MAX_RANK = 8
-MAX_OBJECTS = 2 * MAX_TENSORS + 2
-"""In the JSON of a request. A call of a decoder keeps every other thread out: what it makes of a body is
-bounded before it is called."""
+MAX_OBJECTS = 4 * MAX_TENSORS + 2
+"""In the JSON of a request: inputs and outputs, each with parameters. A call of a decoder keeps every other
+thread out: what it makes of a body is bounded before it is called."""
 WINDOW_BYTES = 64 << 10
 """Of the JSON that are searched together, in about 0.3 ms."""
 MAX_SHAPE_BYTES = 256
@@ -105,7 +105,7 @@ def parse(text: bytes) -> Inference:
             _parameters(request.parameters),
         )
     except msgspec.ValidationError as error:
-        raise refuse(f"the request is not one of the protocol: {error}") from None
+        raise _foreign(error) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise MalformedBody(
             f"the request is not JSON: {error}; NaN and Infinity are none, null is a missing number"
@@ -127,23 +127,34 @@ def _too_many_objects(text: bytes) -> bool:
 
 
 def _input(given: _Given) -> Input:
-    if memoryview(given.shape).nbytes > MAX_SHAPE_BYTES:
+    where, size = f"input {given.name[:80]!r}: ", memoryview(given.shape).nbytes
+    if size > MAX_SHAPE_BYTES:
         raise refuse(
-            f"input {given.name[:80]!r}: expected a shape of up to {MAX_RANK} sizes, came a longer one"
+            f"{where}shape: expected up to {MAX_RANK} sizes in {MAX_SHAPE_BYTES} bytes, came {size} bytes"
         )
-    shape = _decode_shape(given.shape)
-    return Input(given.name, shape, given.datatype, _parameters(given.parameters), given.data)
+    try:
+        shape = _decode_shape(given.shape)
+    except msgspec.ValidationError as error:
+        raise _foreign(error, f"{where}shape: ") from None
+    return Input(given.name, shape, given.datatype, _parameters(given.parameters, where), given.data)
+
+
+def _foreign(error: msgspec.ValidationError, where: str = "") -> InvalidValues:
+    return refuse(f"the request is not one of the protocol: {where}{error}")
 
 
 def _output(wanted: _Wanted) -> Output:
-    return Output(wanted.name, _parameters(wanted.parameters))
+    return Output(wanted.name, _parameters(wanted.parameters, f"output {wanted.name[:80]!r}: "))
 
 
-def _parameters(given: msgspec.Raw) -> Parameters | None:
+def _parameters(given: msgspec.Raw, where: str = "") -> Parameters | None:
     size = memoryview(given).nbytes
     if size > MAX_PARAMETER_BYTES:
-        raise refuse(f"parameters: expected at most {MAX_PARAMETER_BYTES} bytes, came {size}")
-    return _decode_parameters(given) if size else None
+        raise refuse(f"{where}parameters: expected at most {MAX_PARAMETER_BYTES} bytes, came {size}")
+    try:
+        return _decode_parameters(given) if size else None
+    except msgspec.ValidationError as error:
+        raise _foreign(error, f"{where}parameters: ") from None
 
 
 def split(body: bytes, header_length: str | None) -> tuple[bytes, memoryview | None]:

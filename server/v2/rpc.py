@@ -22,7 +22,7 @@ from google.protobuf.message import DecodeError, Message
 from registry.errors import RegistryError
 from registry.store import Store
 from server.bearer import check_token
-from server.counters import OUTPUT_NS, QUEUE_NS, Counters
+from server.counters import INFER, OUTPUT_NS, QUEUE_NS, Counters
 from server.errors import (
     AdminClosed,
     MalformedBody,
@@ -34,7 +34,7 @@ from server.errors import (
     Unavailable,
 )
 from server.generation import Generation, Lane, Serving
-from server.prediction import Ask
+from server.prediction import NO_MODEL_SERIES, Ask
 from server.problem import Reply
 from server.requestid import HEADER, request_id
 from server.settings import MAX_TIMEOUT_MS
@@ -124,7 +124,10 @@ class Service:
             check_weight(body)
             message = _decoded(wire.ModelInferRequest, body)
         except RequestError as error:
-            return Told(problem(error, call.request_id), type(error))
+            refused = problem(error, call.request_id)
+            elapsed_ns = perf_counter_ns() - call.arrived_ns
+            self._counters.count(NO_MODEL_SERIES, INFER, refused.status, 0, elapsed_ns)
+            return Told(refused, type(error))
         ask = Ask(
             model=_reference(message.model_name, message.model_version),
             content_type=None,

@@ -21,8 +21,11 @@ LENGTH = struct.Struct("<I")
 """Before each string."""
 PIECE_BYTES = 32 << 10
 """Of JSON that are decoded together, in about 0.2 ms."""
-WORD_OR_END = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|\]', re.DOTALL)
-"""A string, or the end of a row."""
+WORD_OR_END = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|\]', re.DOTALL)
+"""A string, or the end of a row. It never goes back, and so it needs no memory for where it could."""
+MOST_ROW_BYTES = 64 << 10
+NUMBER_BYTES = 64
+"""A row of numbers is no longer than this for each of them, or than the above, with all its blanks."""
 TAKES: dict[str, tuple[type, ...]] = {
     **{name: (int,) for name, dtype in NUMPY.items() if dtype.kind in "iu"},
     **{name: (float, int, type(None)) for name, dtype in NUMPY.items() if dtype.kind == "f"},
@@ -190,9 +193,9 @@ def _pieces(given: Input) -> Iterator[list[Any]]:
     if len(raw) <= PIECE_BYTES or len(given.shape) > 2:
         cuts = iter([(1, len(raw) - 1)])
     elif given.datatype == BYTES:
-        cuts = _cuts_of_words(raw, nested)
+        cuts = _cuts_of_words(given, raw, nested)
     else:
-        cuts = _cuts(raw, b"]" if nested else b",")
+        cuts = _cuts(given, raw, b"]" if nested else b",")
     seen = 0
     for start, end in cuts:
         values = _decoded(given, b"[%b]" % raw[start:end])
@@ -201,7 +204,7 @@ def _pieces(given: Input) -> Iterator[list[Any]]:
             values = [value for part in values for value in _flattened(given, part, given.shape[1:])]
         yield values
     if nested and seen != given.shape[0]:
-        raise refuse(f"input {given.name!r}: data is not nested as shape {_shape(given)} says")
+        raise _nested_otherwise(given)
 
 
 def _decoded(given: Input, piece: bytes) -> list[Any]:
@@ -217,12 +220,15 @@ def _decoded(given: Input, piece: bytes) -> list[Any]:
     return values
 
 
-def _cuts(raw: bytes, closer: bytes) -> Iterator[tuple[int, int]]:
+def _cuts(given: Input, raw: bytes, closer: bytes) -> Iterator[tuple[int, int]]:
     """Where pieces begin and end, each after a row or before a comma. ``raw`` is a sound array."""
     start, last = 1, len(raw) - 1
+    most = PIECE_BYTES + max(MOST_ROW_BYTES, NUMBER_BYTES * math.prod(given.shape[1:]))
     while start < last:
-        end = raw.find(closer, start + PIECE_BYTES, last)
-        if end < 0:
+        end = raw.find(closer, start + PIECE_BYTES, start + most)
+        if end < 0 and last - start > most:
+            raise _nested_otherwise(given)
+        if end < 0 or end >= last:
             yield start, last
             return
         end += closer == b"]"
@@ -230,11 +236,15 @@ def _cuts(raw: bytes, closer: bytes) -> Iterator[tuple[int, int]]:
         start = raw.index(b",", end, last) + 1 if raw.find(b",", end, last) >= 0 else last
 
 
-def _cuts_of_words(raw: bytes, nested: bool) -> Iterator[tuple[int, int]]:
+def _cuts_of_words(given: Input, raw: bytes, nested: bool) -> Iterator[tuple[int, int]]:
     """The same for strings, which may hold commas and brackets: each is passed by as a whole."""
     start, last = 1, len(raw) - 1
+    width, in_row = math.prod(given.shape[1:]), 0
     for found in WORD_OR_END.finditer(raw, start, last):
         end = found.end()
+        in_row = 0 if found[0] == b"]" else in_row + 1
+        if nested and in_row > width:
+            raise _nested_otherwise(given)
         if end - start < PIECE_BYTES or (found[0] != b"]" if nested else found[0] == b"]"):
             continue
         yield start, end
@@ -281,10 +291,14 @@ def _numbers(given: Input, values: list[Any]) -> NDArray[Any]:
 
 def _flattened(given: Input, data: Any, shape: tuple[int, ...]) -> list[Any]:
     if not isinstance(data, list) or not shape or len(data) != shape[0]:
-        raise refuse(f"input {given.name!r}: data is not nested as shape {_shape(given)} says")
+        raise _nested_otherwise(given)
     if len(shape) == 1:
         return data
     return [value for part in data for value in _flattened(given, part, shape[1:])]
+
+
+def _nested_otherwise(given: Input) -> Exception:
+    return refuse(f"input {given.name!r}: data is not nested as shape {_shape(given)} says")
 
 
 def _shape(given: Input) -> str:

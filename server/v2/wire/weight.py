@@ -13,10 +13,14 @@ from server.errors import MalformedBody
 from server.v2.message import MAX_PARAMETER_BYTES, MAX_SHAPE_BYTES, MAX_TENSORS
 from server.v2.refusal import refuse
 
-MAX_FIELDS = 12 * MAX_TENSORS
-"""Of a request and of its inputs and outputs: as many as these have, and some."""
-PARAMETERS, INPUTS, OUTPUTS = 4, 5, 6
-SHAPE, OWN_PARAMETERS, CONTENTS, OUTPUT_PARAMETERS = 3, 4, 5, 2
+LIGHT_BYTES = 16 << 10
+"""What is not longer cannot be heavy: it is parsed in less than a millisecond."""
+MAX_PARTS = 64
+"""Fields of one tensor, those of its elements apart."""
+PARAMETERS, INPUTS, OUTPUTS, RAW = 4, 5, 6, 7
+MOST = {PARAMETERS: MAX_PARTS, INPUTS: MAX_TENSORS, OUTPUTS: MAX_TENSORS, RAW: MAX_TENSORS}
+WORDS = {PARAMETERS: "parameters", INPUTS: "inputs", OUTPUTS: "outputs", RAW: "raw_input_contents"}
+SHAPE, OWN_PARAMETERS, OUTPUT_PARAMETERS = 3, 4, 2
 VARINT, LENGTH = 0, 2
 FIXED_BYTES = {1: 8, 5: 4}
 MAX_VARINT_BYTES = 10
@@ -32,29 +36,33 @@ def check_weight(body: bytes) -> None:
         InvalidValues: it has too many fields, or a field that is too long for what it is.
         MalformedBody: it is no message.
     """
-    count = 0
+    if len(body) <= LIGHT_BYTES:
+        return
+    counts = dict.fromkeys(MOST, 0)
+    others = 0
     for number, start, end in fields(body, 0, len(body)):
-        count += 1
+        if number not in MOST:
+            others += 1
+            if others > MAX_PARTS:
+                raise refuse(f"expected at most {MAX_PARTS} fields beside the tensors of a request")
+            continue
+        counts[number] += 1
+        if counts[number] > MOST[number]:
+            raise refuse(f"expected at most {MOST[number]} {WORDS[number]}")
         if number == PARAMETERS:
             _check_length("parameters", start, end, MAX_PARAMETER_BYTES)
         if number in (INPUTS, OUTPUTS):
-            count += _parts(body, number, start, end, MAX_FIELDS - count)
-        if count > MAX_FIELDS:
-            raise refuse(f"expected at most {MAX_FIELDS} fields in a request")
+            _check_parts(body, number, start, end)
 
 
-def _parts(body: bytes, kind: int, start: int, end: int, most: int) -> int:
-    """How many fields a tensor has; no more than one beyond ``most`` are counted."""
-    count = 0
-    for number, begin, stop in fields(body, start, end):
-        count += 1
-        if count > most:
-            break
+def _check_parts(body: bytes, kind: int, start: int, end: int) -> None:
+    for count, (number, begin, stop) in enumerate(fields(body, start, end)):
+        if count == MAX_PARTS:
+            raise refuse(f"expected at most {MAX_PARTS} fields in one of the {WORDS[kind]}")
         if kind == INPUTS and number == SHAPE:
             _check_length("shape", begin, stop, MAX_SHAPE_BYTES)
         if number == (OWN_PARAMETERS if kind == INPUTS else OUTPUT_PARAMETERS):
             _check_length("parameters", begin, stop, MAX_PARAMETER_BYTES)
-    return count
 
 
 def _check_length(what: str, start: int, end: int, most: int) -> None:
@@ -80,7 +88,7 @@ def fields(body: bytes, at: int, end: int) -> Iterator[Field]:
         elif kind in FIXED_BYTES:
             start = at = at + FIXED_BYTES[kind]
         else:
-            raise _broken()
+            raise _broken(": it holds a group, or what is no field")
         if at > end:
             raise _broken()
         yield tag >> 3, start, at
@@ -100,5 +108,5 @@ def _varint(body: bytes, at: int, end: int) -> tuple[int, int]:
     raise _broken()
 
 
-def _broken() -> MalformedBody:
-    return MalformedBody("the request is no ModelInferRequest")
+def _broken(why: str = "") -> MalformedBody:
+    return MalformedBody(f"the request is no ModelInferRequest{why}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -96,12 +97,41 @@ OBJECT = b'{"name":"x","shape":[1],"datatype":"FP32"}'
 )
 def test_what_is_long_is_refused_before_it_is_decoded(text: bytes) -> None:
     """A call of a decoder keeps every other thread out: what it makes is bounded by what is known before."""
-    with pytest.raises(InvalidValues, match=r"expected (at most|a shape of up to)"):
+    with pytest.raises(InvalidValues, match=r"expected (at most|up to)"):
         parse(text)
 
 
+def test_as_many_tensors_as_are_taken() -> None:
+    """Each with parameters."""
+    given = b'{"name":"x","shape":[1],"datatype":"FP32","parameters":{"binary_data_size":4}}'
+    wanted = b'{"name":"x","parameters":{"binary_data":true}}'
+    both = b",".join([given] * MAX_TENSORS), b",".join([wanted] * MAX_TENSORS)
+    request = parse(b'{"inputs":[%b],"outputs":[%b],"parameters":{"x":1}}' % both)
+    assert (len(request.inputs), len(request.outputs or ())) == (MAX_TENSORS, MAX_TENSORS)
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        (b'{"inputs":[{"name":"a","shape":[1.5],"datatype":"FP32"}]}', r"input 'a': shape: .*\[0\]"),
+        (
+            b'{"inputs":[{"name":"a","shape":[1],"datatype":"FP32","parameters":[]}]}',
+            "input 'a': parameters: ",
+        ),
+        (b'{"outputs":[{"name":"b","parameters":{"x":[]}}]}', "output 'b': parameters: "),
+        (b'{"parameters":{"x":[]}}', "protocol: parameters: "),
+        (b'{"inputs":[{"name":"a","shape":[1]}]}', r"\$.inputs\[0\]"),
+    ],
+)
+def test_refusals_say_where(text: bytes, where: str) -> None:
+    """By the tensor's name."""
+    with pytest.raises(InvalidValues) as refused:
+        parse(text)
+    assert re.search(where, refused.value.faults[0].detail)
+
+
 def test_braces_in_strings_are_no_objects() -> None:
-    """However many there are; and sound JSON that the model knows nothing of may be as long as it likes."""
+    """However many there are."""
     words = msgspec.json.encode(['{"a":{"b":1}}'] * MAX_OBJECTS)
     request = parse(b'{"inputs":[{"name":"x","shape":[1],"datatype":"BYTES","data":%b}]}' % words)
     assert msgspec.json.decode(request.inputs[0].data) == ['{"a":{"b":1}}'] * MAX_OBJECTS

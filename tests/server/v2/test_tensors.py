@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+import tracemalloc
 from typing import Any
 
 import msgspec
@@ -211,3 +212,26 @@ def test_what_is_no_word_among_many(wrong: str) -> None:
         text = "[" + ",".join([*words[:at], wrong, *words[at:]]) + "]"
         with pytest.raises(InvalidValues, match="input 'x'"):
             read(Input("x", (9001,), "BYTES", None, msgspec.Raw(text.encode())), 9001, None)
+
+
+def test_what_is_decoded_together_is_never_long() -> None:
+    """A row that does not end is refused; one that is as long as the shape says is read."""
+    zeros, words = b",".join([b"0"] * 200_000), b",".join([b'"a"'] * 200_000)
+    for data in (b"[[%b]]" % zeros, b"[[0,0],%b]" % zeros):
+        refuse(tensor("FP32", (1, 4), data), None, "data is not nested as shape")
+    for data in (b"[[%b]]" % words, b'[["a","a"],%b]' % words):
+        refuse(tensor("BYTES", (1, 4), data), None, "data is not nested as shape")
+    assert read(tensor("FP32", (1, 200_000), b"[[%b]]" % zeros), 200_000, None).shape == (200_000,)
+    assert read(tensor("BYTES", (1, 200_000), b"[[%b]]" % words), 200_000, None).shape == (200_000,)
+
+
+def test_words_of_escapes_need_no_memory_of_their_own() -> None:
+    """A pattern that could go back keeps a place for every escape: 60 bytes for each of the body's."""
+    body = b'["%b","b"]' % (b"\\n" * (1 << 20))
+    tracemalloc.start()
+    try:
+        assert read(tensor("BYTES", (2,), body), 2, None).tolist() == ["\n" * (1 << 20), "b"]
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 10 * len(body)
