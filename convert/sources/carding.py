@@ -15,7 +15,7 @@ from convert.coding import Coding, Matrix
 from convert.errors import SourceError
 from convert.graphs.graph import natural_dtype
 from convert.oracle import Oracle
-from convert.sources import answers, histogram
+from convert.sources import answers, histogram, interval
 from convert.sources.imported import Recorded
 from convert.sources.table import Table, listing
 from convert.sources.vocabulary import check_accepted, coded, coding_from, oracle_for
@@ -265,9 +265,18 @@ def _quality(
     if isinstance(oracle, Recorded):
         return ()
     if oracle.classes:
-        accuracy = float((oracle.labels(rows) == right).mean())
-        return (Metric(name="accuracy", value=accuracy, method=method),)
+        hits = int((oracle.labels(rows) == right).sum())
+        low, high = interval.wilson(hits, len(right))
+        told = f"{method}; Wilson interval"
+        return (Metric(name="accuracy", value=hits / len(right), method=told, low=low, high=high),)
+    predicted = oracle.numbers(rows)[:, 0]
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        left = ((right - oracle.numbers(rows)[:, 0]) ** 2).sum()
+        left = ((right - predicted) ** 2).sum()
         r2 = float(1 - left / ((right - right.mean()) ** 2).sum())
-    return (Metric(name="r2", value=r2, method=method),) if np.isfinite(r2) else ()
+    if not np.isfinite(r2):
+        return ()
+    if (bounds := interval.r2(right.astype(np.float64), predicted)) is None:
+        return (Metric(name="r2", value=r2, method=method),)
+    # The bounds are rounded, the value is not, and has to be between them.
+    told = f"{method}; percentile bootstrap of {interval.resamples(len(right))} resamples"
+    return (Metric(name="r2", value=r2, method=told, low=min(bounds[0], r2), high=max(bounds[1], r2)),)

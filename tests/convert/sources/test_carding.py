@@ -44,7 +44,7 @@ def test_everything_from_data(flowers: Table, iris: Any) -> None:
     }
     assert card.signature.features[0].example == 5.1
     assert [(m.name, m.value, m.method) for m in card.metrics] == [
-        ("accuracy", 0.96, "on the 150 rows of flowers.csv")
+        ("accuracy", 0.96, "on the 150 rows of flowers.csv; Wilson interval")
     ]
     assert card.training_data.sha256 == fingerprint(iris.X, iris.y)
     assert card.training_data.rows == 150
