@@ -9,13 +9,15 @@ from pathlib import Path
 from convert.errors import ConvertError
 from convert.proving.adversary import RANDOM_ROWS
 from convert.publish import SHIPPED, Order, prepare, publish
-from convert.report import next_command, outcome, proof
+from convert.report import next_command, outcome, proof, state
 from convert.sealing import Sealed, seal
 from convert.sources.carding import read_card
 from convert.sources.ranges import Range, parse
 from convert.sources.source import SUFFIXES, find, load
 from convert.sources.table import Table, read
-from registry.errors import RegistryError
+from registry import promotion
+from registry.arguments import reason
+from registry.errors import PromotionRefused, RegistryError
 from registry.store import Store
 
 EPILOG = """
@@ -29,6 +31,8 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command; 0 done, 1 failed with one line on stderr, 2 usage (raised as SystemExit)."""
     parser = _parser()
     args = parser.parse_args(argv)
+    if args.force and not args.promote:
+        parser.error("--force REASON overrules the gates of --promote, which is not there")
     if args.model.is_dir() == bool(args.name):
         parser.error("expected --name NAME for one model; a folder's models are named after their files")
     try:
@@ -80,7 +84,8 @@ def _parser() -> argparse.ArgumentParser:
         "model",
     )
     add("--registry", type=Path, default=SHIPPED, metavar="DIR", help="registry root (default: %(default)s)")
-    add("--promote", action="store_true", help="also make it the version that is served")
+    add("--promote", action="store_true", help="also make it the version that is served, if its gates pass")
+    add("--force", type=reason, metavar="REASON", help="with --promote: although a gate fails, and why")
     add(
         "--allow-inexact",
         action="store_true",
@@ -113,7 +118,15 @@ def _run(args: argparse.Namespace) -> int:
     table = read(args.data) if args.data else None
     orders = [_order(args, file, table) for file in find(args.model)]
     sealed = [_seal(args, order, number, len(orders)) for number, order in enumerate(orders, 1)]
-    references = [_publish(Store(args.registry), one, args.promote) for one in sealed]
+    store = Store(args.registry)
+    published = [_publish(store, one) for one in sealed]
+    references = [reference for reference, _ in published]
+    try:
+        states = _promote(store, references, args.force or "") if args.promote else [""] * len(references)
+    except PromotionRefused:  # of any: none is promoted, and all are published
+        print(*(outcome(reference, new) for reference, new in published), sep="\n")
+        raise
+    print(*map(outcome, references, (new for _, new in published), states), sep="\n")
     print(next_command(references, args.registry, SHIPPED, args.promote))
     return 0
 
@@ -145,12 +158,20 @@ def _seal(args: argparse.Namespace, order: Order, number: int, total: int) -> Se
         raise type(error)(f"{order.name}: {error}") from error
 
 
-def _publish(store: Store, sealed: Sealed, promote: bool) -> str:
-    version, new = publish(store, sealed, promote)
-    reference = f"{sealed.manifest.name}@{version}"
+def _publish(store: Store, sealed: Sealed) -> tuple[str, bool]:
+    version, new = publish(store, sealed)
     print(proof(sealed.manifest))
-    print(outcome(reference, new, promote))
-    return reference
+    return f"{sealed.manifest.name}@{version}", new
+
+
+def _promote(store: Store, references: list[str], force: str) -> list[str]:
+    """All or none: every gate of every model is asked before the first is promoted. What became of each."""
+    for reference in references:
+        name, version = store.resolve(reference)
+        if store.current_or_none(name) != version:
+            promotion.check(store, reference, force=force)
+    done = [promotion.promote(store, reference, force=force) for reference in references]
+    return [state(each) for each in done]
 
 
 if __name__ == "__main__":

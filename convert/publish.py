@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 import registry
 from convert.coding import Coding, Matrix
 from convert.errors import SourceError
@@ -20,6 +22,7 @@ from convert.sources.ranges import Range, narrowed
 from convert.sources.source import OnnxFile, load
 from convert.sources.table import Table, read
 from convert.sources.vocabulary import check_accepted, coded, oracle_for
+from registry import promotion
 from registry.manifest import Card, Dtype, Manifest, check_name
 from registry.store import Store
 
@@ -48,6 +51,7 @@ def convert(
     ranges: Mapping[str, Range] | None = None,
     registry: str | Path = SHIPPED,
     promote: bool = False,
+    force: str = "",
     allow_inexact: bool = False,
     random_rows: int = RANDOM_ROWS,
     say: Say = silence,
@@ -63,7 +67,8 @@ def convert(
         classes: names of the model's classes, in their order.
         ranges: smallest and largest number that is answered, by feature; others are refused.
         registry: root folder.
-        promote: make it the version that is served.
+        promote: make it the version that is served, if the gates let it pass.
+        force: why it is promoted although a gate fails.
         allow_inexact: publish even what misses its target; the manifest then says by how much.
         random_rows: rows to try at random.
         say: hears of every step.
@@ -73,7 +78,7 @@ def convert(
 
     Raises:
         ConvertError: nothing was published; the text says why.
-        RegistryError: the registry refused.
+        RegistryError: the registry refused; where it was a gate, the version is published all the same.
     """
     source = load(Path(model)) if isinstance(model, str | Path) else model
     table = read(Path(data)) if data else None
@@ -88,7 +93,9 @@ def convert(
         say=say,
     )
     store = Store(Path(registry))
-    version, _ = publish(store, sealed, promote)
+    version, _ = publish(store, sealed)
+    if promote:
+        promotion.promote(store, f"{name}@{version}", force=force)
     return store.manifest(name, version)
 
 
@@ -133,12 +140,10 @@ def prepare(
     return Order(name, oracle, card, rows)
 
 
-def publish(store: Store, sealed: Sealed, promote: bool) -> tuple[int, bool]:
-    """Put it into the registry; the version, and whether that is new."""
-    version, new = store.publish(sealed.manifest, sealed.model, sealed.golden)
-    if promote:
-        store.promote(f"{sealed.manifest.name}@{version}")
-    return version, new
+def publish(store: Store, sealed: Sealed) -> tuple[int, bool]:
+    """Put it into the registry, with what the gates say of it now; the version, and whether that is new."""
+    verdict = promotion.verdict_on(store, sealed.manifest)
+    return store.publish(replace(sealed.manifest, verdict=verdict), sealed.model, sealed.golden)
 
 
 def _oracle(source: Any, card: Card, table: Table | None) -> Oracle:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from registry.manifest import Manifest
+from registry.promotion import Promoted
 from registry.report import parity_table
 
 
@@ -22,10 +23,18 @@ def proof(manifest: Manifest) -> str:
     return "\n".join(lines)
 
 
-def outcome(reference: str, new: bool, promoted: bool) -> str:
-    """One line per published model."""
-    words = ["new" if new else "unchanged"] + (["promoted"] if promoted else [])
+def outcome(reference: str, new: bool, promoted: str = "") -> str:
+    """One line per published model; ``promoted`` is the ``state`` of its promotion."""
+    words = ["new" if new else "unchanged"] + ([promoted] if promoted else [])
     return f"{reference} {', '.join(words)}"
+
+
+def state(promoted: Promoted) -> str:
+    """What a promotion came to."""
+    if promoted.verdict is None:
+        return "current already"
+    overruled = f" although it {promoted.verdict.summary}: {promoted.forced}" if promoted.forced else ""
+    return f"promoted{overruled}"
 
 
 def next_command(references: list[str], registry: Path, default: Path, promoted: bool) -> str:

@@ -4,8 +4,13 @@ RegistryError
 ├── InvalidName      a model name or reference that cannot be one
 ├── UnknownModel     no such model, version, or no current version
 ├── BrokenEntry      a file is missing, altered or malformed
-└── PublishRefused   what was offered cannot become an entry
+├── PublishRefused   what was offered cannot become an entry
+└── PromotionRefused a gate failed, or the current version changed meanwhile
 """
+
+from __future__ import annotations
+
+from registry.verdict import Verdict
 
 
 class RegistryError(Exception):
@@ -26,3 +31,12 @@ class BrokenEntry(RegistryError):
 
 class PublishRefused(RegistryError):
     """What was offered cannot become an entry."""
+
+
+class PromotionRefused(RegistryError):
+    """A version does not become the current one: a gate failed, or somebody else was quicker."""
+
+    def __init__(self, text: str, verdict: Verdict | None = None) -> None:
+        """``verdict`` is that of the gates, where they are the reason."""
+        super().__init__(text)
+        self.verdict = verdict

@@ -9,6 +9,9 @@ from typing import Literal
 import msgspec
 
 from registry.errors import InvalidName
+from registry.record import Record as Record  # as: for whoever writes records of their own
+from registry.record import encode as encode
+from registry.verdict import Verdict
 
 NAME = re.compile(r"(?!\.)[A-Za-z0-9_.-]{1,128}")
 """A model name: letters, digits, ``_ . -``, at most 128, no leading dot (so neither ``..`` nor hidden)."""
@@ -24,10 +27,6 @@ Label = str | bool | int | float
 def label_text(label: Label) -> str:
     """A label as a word: what JSON would write, without quotes."""
     return label if isinstance(label, str) else msgspec.json.encode(label).decode()
-
-
-class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Base of everything that is written into an entry. ``kw_only`` is not inherited."""
 
 
 class Feature(Record, frozen=True, kw_only=True):
@@ -244,6 +243,9 @@ class Manifest(Record, frozen=True, kw_only=True):
     card: Card
     parity: Parity
     measured: Measured
+    verdict: Verdict | None = None
+    """Of the gates when it was published. None: they were not asked. Each promotion asks them again, and the
+    answer of that day stands in the history."""
 
     @property
     def signature(self) -> Signature:
@@ -292,11 +294,6 @@ class Golden(Record, frozen=True, kw_only=True):
             raise ValueError(f"expected {classes} probabilities per golden row")
         if strangers := set(map(repr, self.labels)) - set(map(repr, signature.classes)):
             raise ValueError(f"golden label {min(strangers)} is not a class of the signature")
-
-
-def encode(record: Record) -> bytes:
-    """Indented JSON with sorted keys and a final newline: the same bytes for the same content."""
-    return msgspec.json.format(msgspec.json.encode(record, order="deterministic"), indent=1) + b"\n"
 
 
 def check_name(name: str) -> None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from registry.errors import BrokenEntry, UnknownModel
-from registry.manifest import Feature, Manifest, Parity, ParityRows, Signature, label_text
+from registry.gates import main_metric
+from registry.history import Step, took_effect
+from registry.manifest import Feature, Manifest, Metric, Parity, ParityRows, Signature, label_text
 from registry.store import Store
+from registry.verdict import Verdict
 
 MAX_SHOWN = 12
 """Values of a row that are shown."""
-HEADINGS = ("model", "current", "others", "quality", "size", "budget", "")
+HEADINGS = ("model", "current", "since", "others", "quality", "size", "budget", "")
+HISTORY = ("time (UTC)", "step", "version", "before", "gates", "")
 
 
 def rows(store: Store) -> list[str]:
@@ -18,13 +22,13 @@ def rows(store: Store) -> list[str]:
     return aligned([HEADINGS, *(_row(store, name) for name in store.published())])
 
 
-def card(manifest: Manifest) -> list[str]:
-    """Everything that a person may want to know of one version."""
+def card(manifest: Manifest, steps: Sequence[Step] = (), current: int | None = None) -> list[str]:
+    """Everything that a person may want to know of one version, and of how its model got where it is."""
     about, measured = manifest.card, manifest.measured
     sections: list[tuple[str, Iterable[str]]] = [
         ("features", aligned([_feature(feature) for feature in manifest.signature.features])),
         _answers(manifest.signature),
-        ("metrics", aligned([(m.name, f"{m.value:.4f}", m.method) for m in about.metrics])),
+        ("metrics", aligned([(m.name, valued(m), m.method) for m in about.metrics])),
         ("parity", parity_table(manifest.parity)),
         ("measured", [f"{_figures(manifest)} ({measured.machine})"]),
         ("budget", [f"p99 of a served single-row answer within {about.budget_ms:g} ms"]),
@@ -32,13 +36,48 @@ def card(manifest: Manifest) -> list[str]:
         ("made with", aligned(sorted(manifest.versions.items()))),
         ("opsets", aligned([(name, str(opset)) for name, opset in sorted(manifest.opsets.items())])),
         ("sha256 of model.onnx", [manifest.sha256]),
+        ("gates, when it was published", verdict_table(manifest.verdict)),
+        ("history of the model", history_table(steps, current)),
     ]
-    lines = [f"{manifest.reference}  {about.description} ({about.task}, {_size(manifest.size_bytes)})"]
+    lines = [f"{manifest.reference}  {about.description} ({about.task}, {sized(manifest.size_bytes)})"]
     if manifest.parity.inexact:
         lines.append(f"NOT EXACT: {manifest.parity.inexact}")
     for title, content in sections:
         lines += ["", title, *(f"  {line}" for line in content)]
     return lines
+
+
+def valued(metric: Metric) -> str:
+    """Its value, with the interval where there is one."""
+    if metric.low is None or metric.high is None:
+        return f"{metric.value:.4f}"
+    return f"{metric.value:.4f} ({metric.low:.4f} to {metric.high:.4f})"
+
+
+def verdict_table(verdict: Verdict | None) -> list[str]:
+    """One gate per line, under headings."""
+    if verdict is None:
+        return ["not asked"]
+    against = f"against the champion {verdict.champion}" if verdict.champion else "there was no champion"
+    lines = [(g.name, "passed" if g.passed else "FAILED", g.found, g.allowed) for g in verdict.gates]
+    return [against, *aligned([("gate", "verdict", "found", "allowed"), *lines])]
+
+
+def history_table(steps: Sequence[Step], current: int | None) -> list[str]:
+    """One promotion or rollback per line, oldest first, under headings."""
+    if not steps:
+        return ["nothing was recorded"]
+    took = took_effect(steps, current)
+    return aligned([HISTORY, *(_step(*each) for each in zip(steps, took, strict=True))])
+
+
+def _step(step: Step, took: bool) -> tuple[str, ...]:
+    before = "-" if step.before is None else str(step.before)
+    gates = step.verdict.summary if step.verdict else "not asked"
+    remark = f"FORCED: {step.forced}" if step.forced else ""
+    if not took:
+        remark = "did not take effect: the command was stopped"
+    return f"{step.time:%Y-%m-%d %H:%M:%S}", step.action, str(step.version), before, gates, remark
 
 
 def aligned(table: Sequence[Sequence[str]]) -> list[str]:
@@ -53,14 +92,26 @@ def _row(store: Store, name: str) -> tuple[str, ...]:
         current = store.current(name)
         manifest = store.manifest(name, current)
     except UnknownModel:
-        return name, "none", _others(versions), "", "", "", ""
+        return name, "none", "", _others(versions), "", "", "", ""
     except BrokenEntry:  # ``verify`` says why; the other models are still worth listing
-        return name, "broken", _others(versions), "", "", "", ""
+        return name, "broken", "", _others(versions), "", "", "", ""
+    last = _last_step(store, name, current)
+    since = f"{last.time:%Y-%m-%d}" if last else "-"
     others = _others(version for version in versions if version != current)
     budget = f"{manifest.card.budget_ms:g} ms"
-    size = _size(manifest.size_bytes)
-    mark = "NOT EXACT" if manifest.parity.inexact else ""
-    return name, str(current), others, _quality(manifest), size, budget, mark
+    size = sized(manifest.size_bytes)
+    marks = ["NOT EXACT"] if manifest.parity.inexact else []
+    marks += ["FORCED"] if last and last.forced else []
+    return name, str(current), since, others, _quality(manifest), size, budget, ", ".join(marks)
+
+
+def _last_step(store: Store, name: str, current: int) -> Step | None:
+    """The one that made the current version current, where it is known."""
+    try:
+        steps = store.steps(name)
+    except BrokenEntry:  # which ``verify`` tells; who is current does not depend on it
+        return None
+    return steps[-1] if steps and steps[-1].version == current else None
 
 
 def _others(versions: Iterable[int]) -> str:
@@ -68,10 +119,9 @@ def _others(versions: Iterable[int]) -> str:
 
 
 def _quality(manifest: Manifest) -> str:
-    """The lowest, where there are several: on the training rows even a poor model looks good."""
+    metric = main_metric(manifest)
     sort = "accuracy" if manifest.signature.classes else "r2"
-    found = [metric.value for metric in manifest.card.metrics if sort in metric.name]
-    return f"{sort} {min(found):.3f}" if found else "-"
+    return f"{sort} {metric.value:.3f}" if metric else "-"
 
 
 def _answers(signature: Signature) -> tuple[str, list[str]]:
@@ -83,10 +133,11 @@ def _answers(signature: Signature) -> tuple[str, list[str]]:
 
 def _feature(feature: Feature) -> tuple[str, ...]:
     missing = "may be missing" if feature.may_be_missing else "required"
-    return feature.name, feature.dtype, feature.unit, _range(feature), missing, feature.description
+    return feature.name, feature.dtype, feature.unit, span(feature), missing, feature.description
 
 
-def _range(feature: Feature) -> str:
+def span(feature: Feature) -> str:
+    """Which values are answered."""
     if feature.dtype == "string":
         return "any text" if feature.categories is None else " | ".join(feature.categories)
     low, high = feature.minimum, feature.maximum
@@ -135,5 +186,6 @@ def _figures(manifest: Manifest) -> str:
     )
 
 
-def _size(size_bytes: int) -> str:
+def sized(size_bytes: int) -> str:
+    """Bytes in kB or MB."""
     return f"{size_bytes / 1000:.1f} kB" if size_bytes < 1e6 else f"{size_bytes / 1e6:.1f} MB"

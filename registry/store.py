@@ -2,8 +2,8 @@
 
 ``<root>/<name>/<version>/`` holds ``model.onnx``, ``manifest.json``, ``golden.json`` and ``SHA256SUMS``,
 which covers the other three (``sha256sum -c SHA256SUMS`` checks an entry by hand). ``<root>/<name>/current``
-holds the number of the current version. A version never changes once it is there; ``current`` is replaced by
-one rename.
+holds the number of the current version; ``history.json`` beside it, how it got there. A version never changes
+once it is there; ``current`` is replaced by one rename.
 """
 
 from __future__ import annotations
@@ -16,13 +16,20 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
-from registry.errors import BrokenEntry, PublishRefused, RegistryError, UnknownModel
-from registry.manifest import NAME, Golden, Manifest, Measured, Record, check_name, encode, parse_reference
+from registry import history
+from registry.disk import sync, write
+from registry.errors import BrokenEntry, PromotionRefused, PublishRefused, UnknownModel
+from registry.history import Action, Step
+from registry.manifest import NAME, Golden, Manifest, check_name, parse_reference
+from registry.offer import check, same
+from registry.pointer import Consent, move
+from registry.record import Record, encode
 
 MODEL, MANIFEST, GOLDEN, SEAL = "model.onnx", "manifest.json", "golden.json", "SHA256SUMS"
 SEALED = (GOLDEN, MANIFEST, MODEL)
@@ -163,7 +170,7 @@ class Store:
             PublishRefused: the manifest does not describe these bytes, or the folder cannot be written.
         """
         check_name(manifest.name)
-        _check_offer(manifest, model, golden)
+        check(manifest, model, golden)
         home = self.root / manifest.name
         try:
             home.mkdir(parents=True, exist_ok=True)
@@ -176,43 +183,94 @@ class Store:
         except OSError as error:
             raise PublishRefused(f"{manifest.name}: cannot write to the registry: {error.strerror}") from None
 
-    def promote(self, reference: str) -> tuple[str, int]:
-        """Make a version the current one.
+    def promote(self, reference: str, consent: Consent | None = None) -> tuple[str, int]:
+        """Make a version the current one, and write it into the history; nothing changes where it is already.
+
+        Args:
+            reference: without a version the newest is meant.
+            consent: asked right before, while nobody else can promote.
 
         Raises:
             InvalidName, UnknownModel, BrokenEntry: there is no such sound entry; nothing changed.
-            RegistryError: the registry cannot be written; nothing changed.
+            RegistryError: the registry cannot be written, or there was no consent; nothing changed.
         """
-        name, version = parse_reference(reference)
-        if version is None:
-            version = self.versions(name)[-1]
-        self.resolve(f"{name}@{version}")
-        self.read(name, version)
-        try:
-            _replace(self.root / name / "current", f"{version}\n".encode())
-        except OSError as error:
-            raise RegistryError(f"{name}: cannot write to the registry: {error.strerror}") from None
+        name, version = self.newest(reference)
+        self._move(name, version, "promote", consent)
         return name, version
 
-    def rollback(self, name: str) -> tuple[str, int]:
-        """Make the next older version the current one.
+    def newest(self, reference: str) -> tuple[str, int]:
+        """As ``resolve``, but without a version the newest is meant.
 
         Raises:
-            UnknownModel: there is no older version.
+            InvalidName, UnknownModel
+        """
+        name, version = parse_reference(reference)
+        return (name, self.versions(name)[-1]) if version is None else self.resolve(reference)
+
+    def rollback(self, name: str) -> tuple[str, int]:
+        """Make the version current that was it before, see ``way_back``. The gates are not asked.
+
+        Raises:
+            UnknownModel: there is none.
+            PromotionRefused: somebody else promoted meanwhile; nothing changed.
         """
         now = self.current(name)
-        older = [version for version in self.versions(name) if version < now]
+        version, _ = self.way_back(name)
+
+        def still(before: int | None) -> tuple[None, str]:
+            if before != now:
+                raise PromotionRefused(f"{name}: {before} became current meanwhile; nothing changed")
+            return None, ""
+
+        self._move(name, version, "rollback", still)
+        return name, version
+
+    def way_back(self, name: str) -> tuple[int, bool]:
+        """What a rollback makes current: what was it before, by the history; else the next older version.
+
+        Returns:
+            The version, and whether the history knows it.
+
+        Raises:
+            UnknownModel: there is neither.
+            BrokenEntry: the history cannot be read.
+        """
+        now, versions = self.current(name), self.versions(name)
+        for version in reversed(history.way(self.steps(name), now)):
+            if version != now and version in versions:
+                return version, True
+        older = [version for version in versions if version < now]
         if not older:
             raise UnknownModel(f"model {name!r}: no version older than the current one, {now}")
-        return self.promote(f"{name}@{older[-1]}")
+        return older[-1], False
+
+    def steps(self, name: str) -> tuple[Step, ...]:
+        """Promotions and rollbacks that were recorded, oldest first.
+
+        Raises:
+            InvalidName: it is not a model name.
+            BrokenEntry: the history cannot be read or is malformed.
+        """
+        check_name(name)
+        return history.read(self.root / name).steps
+
+    def current_or_none(self, name: str) -> int | None:
+        """The current version, or None where there is none or nobody can tell."""
+        try:
+            return self.current(name)
+        except (UnknownModel, BrokenEntry):
+            return None
+
+    def _move(self, name: str, version: int, action: Action, consent: Consent | None) -> None:
+        self.read(name, version)
+        move(self.root / name, version, action, partial(self.current_or_none, name), consent)
 
     def _same(self, manifest: Manifest, golden: Golden, version: int) -> bool:
         try:
             entry = self.read(manifest.name, version)
         except BrokenEntry:
             return False
-        pairs = (golden, entry.golden), (_unmeasured(manifest), _unmeasured(entry.manifest))
-        return all(_told(mine) == _told(theirs) for mine, theirs in pairs)
+        return same(manifest, golden, entry.manifest, entry.golden)
 
     def _seal_new(self, home: Path, version: int, manifest: Manifest, model: bytes, golden: Golden) -> bool:
         """Write the entry; False when another publisher took the number first."""
@@ -225,9 +283,9 @@ class Store:
         work = Path(tempfile.mkdtemp(prefix=".incoming-", dir=home))
         try:
             for name, content in files.items():
-                _write(work / name, content)
+                write(work / name, content)
             work.chmod(0o755)
-            _sync(work)
+            sync(work)
             work.rename(home / str(version))
         except OSError as error:
             if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
@@ -235,7 +293,7 @@ class Store:
             raise
         finally:
             shutil.rmtree(work, ignore_errors=True)  # finds nothing once the rename is done
-        _sync(home)
+        sync(home)
         return True
 
     def _manifest(self, name: str, version: int, sums: dict[str, str]) -> Manifest:
@@ -279,67 +337,12 @@ def _parse_seal(name: str, version: int, seal: bytes) -> dict[str, str]:
     return dict(zip(SEALED, found.groups(), strict=True))
 
 
-def _check_offer(manifest: Manifest, model: bytes, golden: Golden) -> None:
-    """Refuse what could not be read back as the same: another model, NaN, rows of another signature.
-
-    Raises:
-        PublishRefused
-    """
-    if _digest(model) != manifest.sha256:
-        raise PublishRefused(f"{manifest.name}: the manifest's sha256 is not that of the model offered")
-    try:
-        for record in (manifest, golden):
-            if msgspec.json.decode(encode(record), type=type(record)) != record:
-                raise ValueError("it holds a number that JSON does not have")
-        golden.check_fits(manifest.signature)
-    except ValueError as error:
-        raise PublishRefused(f"{manifest.name}: {type(record).__name__.lower()}: {error}") from None
-
-
-def _unmeasured(manifest: Manifest) -> Manifest:
-    nothing = Measured(latency_p50_us=0, latency_p99_us=0, memory_bytes=0, machine="")
-    return msgspec.structs.replace(manifest, version=0, measured=nothing)
-
-
-def _told(record: Record) -> bytes:
-    """What a reader learns of it: a bound of 1 is one of 1.0, while a label 1 is neither 1.0 nor true."""
-    return encode(msgspec.json.decode(encode(record), type=type(record)))
-
-
 def _is_number(path: Path) -> bool:
     return NUMBER.fullmatch(path.name) is not None
 
 
 def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _replace(path: Path, content: bytes) -> None:
-    descriptor, temporary = tempfile.mkstemp(prefix=".current-", dir=path.parent)
-    os.close(descriptor)
-    try:
-        _write(Path(temporary), content)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except OSError:
-        Path(temporary).unlink()
-        raise
-    _sync(path.parent)
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _listing(items: Iterable[object]) -> str:

@@ -11,7 +11,7 @@ COMMANDS = {
     "serve": ("server.serve", "serve the configured models over HTTP"),
     "reload": ("server.reload", "switch a running server, all workers at once"),
     "rollout": ("server.rollout", "give a model more of the traffic, step by step"),
-    "models": ("registry.__main__", "list, show, verify, promote and roll back models"),
+    "models": ("registry.__main__", "show, verify, judge, promote and roll back models"),
     "convert": ("convert.__main__", "turn a trained model into a proved registry entry"),
     "research": ("research.__main__", "train and compare the example models"),
     "bench": ("bench.__main__", "measure latency and guard the budget"),

@@ -92,6 +92,11 @@ def test_a_card_alone(workshop: Path) -> None:
         (["models", "--name", "x", "--data", "iris.csv"], "a folder's models are named after their files"),
         (["models", "--data", "iris.csv", "--random-rows", "0"], "expected a positive number, came '0'"),
         (["models", "--data", "iris.csv", "--frobnicate"], "unrecognized arguments"),
+        (
+            ["models", "--data", "iris.csv", "--force", "why"],
+            "overrules the gates of --promote, which is not",
+        ),
+        (["models", "--promote", "--force", " "], "expected a reason of 1 to 500 printable characters"),
         (["models", "--data", "iris.csv", "--range", "x=low:"], "expected FEATURE=LOW:HIGH"),
     ],
 )
@@ -187,11 +192,65 @@ def test_allow_inexact(workshop: Path, iris: Any, capsys: pytest.CaptureFixture[
     told = capsys.readouterr()
     assert (told.out, told.err.splitlines()[-1][:32]) == ("", "mps convert: bad: not published:")
     assert not (workshop / "registry").exists()
-    assert run(workshop, *arguments, "--allow-inexact", "--promote") == 0
+    assert run(workshop, *arguments, "--allow-inexact") == 0
     out = capsys.readouterr().out
     assert re.search(r"\n  NOT EXACT: \d+ of \d+ rows of kind '\w+' are answered otherwise", out)
     assert "  worst row of thresholds: " in out
-    assert "bad@1 new, promoted\n" in out
+    assert "bad@1 new\n" in out
+
+
+def test_a_worse_model_does_not_follow_a_better_one(
+    workshop: Path, iris: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is held against the interval of what is current; the manifest keeps the verdict."""
+    model, data = str(workshop / "models" / "tree.joblib"), str(workshop / "iris.csv")
+    joblib.dump(DecisionTreeClassifier(max_depth=1).fit(iris.X, iris.y), workshop / "stump.joblib")
+    rest = ["--name", "t", "--data", data, "--classes", ",".join(SPECIES), "--promote"]
+    assert run(workshop, model, *rest) == 0
+    assert run(workshop, str(workshop / "stump.joblib"), *rest) == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "mps convert: t@2 is not promoted, what is current stays: quality: accuracy 0.6667 (allowed: at "
+        "least 0.9334: low end of the 95 % interval of t@1); --force REASON overrules it"
+    )
+    store = Store(workshop / "registry")
+    assert store.current("t") == 1
+    verdicts = [store.manifest("t", version).verdict for version in (1, 2)]
+    assert [each and (each.champion, each.summary) for each in verdicts] == [
+        ("", "passed"),
+        ("t@1", "failed quality"),
+    ]
+
+
+def test_what_fails_its_gates_is_published_but_not_promoted(
+    workshop: Path, iris: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a folder none is promoted when one fails; with a reason all are, and the reason stays."""
+    bad = make_pipeline(StandardScaler(), DecisionTreeClassifier(random_state=0)).fit(iris.X, iris.y)
+    (workshop / "two").mkdir()
+    joblib.dump(bad, workshop / "two" / "bad.joblib")
+    (workshop / "two" / "a.joblib").write_bytes((workshop / "models" / "tree.joblib").read_bytes())
+    arguments = [str(workshop / "two"), "--dtype", "float32", "--allow-inexact", "--promote"]
+    assert run(workshop, *arguments) == 1
+    told = capsys.readouterr()
+    assert told.out.endswith("\na@1 new\nbad@1 new\n")
+    line = told.err.splitlines()[-1]
+    assert line.startswith(
+        "mps convert: bad@1 is not promoted, what is current stays: parity: published though"
+    )
+    store = Store(workshop / "registry")
+    assert store.names() == []
+    verdict = store.manifest("bad", 1).verdict
+    assert verdict is not None
+    assert verdict.summary == "failed parity"
+    assert run(workshop, *arguments, "--force", "only the colours  matter") == 0
+    out = capsys.readouterr().out
+    assert "a@1 unchanged, promoted\n" in out
+    assert "bad@1 unchanged, promoted although it failed parity: only the colours matter\n" in out
+    assert [store.steps(name)[-1].forced for name in ("a", "bad")] == ["", "only the colours matter"]
+    before = (store.root / "bad" / "history.json").read_bytes()
+    assert run(workshop, *arguments) == 0  # what is current already is not judged again
+    assert "bad@1 unchanged, current already\n" in capsys.readouterr().out
+    assert (store.root / "bad" / "history.json").read_bytes() == before
 
 
 def opaque(X: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -249,5 +308,5 @@ def test_help_warns_of_pickles(capsys: pytest.CaptureFixture[str]) -> None:
     text = " ".join(capsys.readouterr().out.split())
     assert "A .joblib or .pkl file is a pickle: reading it runs code that is in it, and so does" in text
     assert "Convert only what you trust." in text
-    for option in ("--data", "--card", "--allow-inexact", "--promote", "--range", "--random-rows"):
+    for option in ("--data", "--card", "--allow-inexact", "--promote", "--force", "--range", "--random-rows"):
         assert f" {option} " in text

@@ -28,7 +28,7 @@ from convert.errors import ParityError, SourceError, Unconvertible
 from convert.publish import convert
 from convert.sources.vocabulary import STRANGER
 from registry.__main__ import main as models
-from registry.errors import InvalidName
+from registry.errors import InvalidName, PromotionRefused
 from registry.manifest import Card, Manifest
 from registry.store import Store
 from server.model import Model
@@ -327,10 +327,14 @@ def test_a_failing_proof(
     with pytest.raises(ParityError, match=r"not published: .* rows of kind .* are answered otherwise"):
         publish(scaled, card=card, promote=True)
     assert not registry.exists()
-    manifest = publish(scaled, card=card, promote=True, allow_inexact=True)
+    with pytest.raises(PromotionRefused, match="parity: published though not exact: "):
+        publish(scaled, card=card, promote=True, allow_inexact=True)
+    assert Store(registry).current_or_none("m") is None
+    manifest = publish(scaled, card=card, promote=True, allow_inexact=True, force="the demo is at noon")
+    assert Store(registry).steps("m")[-1].forced == "the demo is at noon"
     served(registry, manifest)
     assert models(["--registry", str(registry), "list"]) == 0
-    assert capsys.readouterr().out.splitlines()[1].endswith("NOT EXACT")
+    assert capsys.readouterr().out.splitlines()[1].endswith("NOT EXACT, FORCED")
     assert models(["--registry", str(registry), "show", "m"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[1] == f"NOT EXACT: {manifest.parity.inexact}"

@@ -29,9 +29,9 @@ def remade(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def unmeasured(manifest: Manifest) -> Manifest:
-    """All but what another machine, or another minute, measures otherwise."""
+    """All but what another machine, or another minute, measures otherwise, and what the gates say of that."""
     nothing = Measured(latency_p50_us=0, latency_p99_us=0, memory_bytes=0, machine="")
-    return msgspec.structs.replace(manifest, measured=nothing)
+    return msgspec.structs.replace(manifest, measured=nothing, verdict=None)
 
 
 def test_the_four_models_ship() -> None:

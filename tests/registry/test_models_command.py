@@ -41,15 +41,28 @@ def mps(shelf: Store, capsys: pytest.CaptureFixture[str]) -> Mps:
     return run
 
 
-def test_list_is_one_line_per_model(mps: Mps) -> None:
-    """Current and other versions, the least flattering accuracy, size and budget."""
+def today(store: Store, name: str) -> str:
+    """The day of the last promotion, by the history."""
+    return f"{store.steps(name)[-1].time:%Y-%m-%d}"
+
+
+def test_list_is_one_line_per_model(mps: Mps, shelf: Store) -> None:
+    """Current and other versions, since when, the least flattering accuracy, size and budget."""
     assert mps("list") == (
         0,
-        "model    current  others  quality         size    budget\n"
-        "flowers  2        1 3     accuracy 0.875  0.0 kB  10 ms\n"
-        "trees    none     1\n",
+        "model    current  since       others  quality         size    budget\n"
+        f"flowers  2        {today(shelf, 'flowers')}  1 3     accuracy 0.875  0.0 kB  10 ms\n"
+        "trees    none                 1\n",
         "",
     )
+
+
+@pytest.mark.parametrize("content", [None, b"{", b'{"format":1,"steps":[]}'])
+def test_list_without_a_history_of_the_current_version(mps: Mps, shelf: Store, content: bytes | None) -> None:
+    """Lost, broken or of before there was one: who is current is known all the same."""
+    history = shelf.root / "flowers/history.json"
+    history.unlink() if content is None else history.write_bytes(content)
+    assert "\nflowers  2        -      1 3     accuracy 0.875  0.0 kB  10 ms\n" in mps("list")[1]
 
 
 def test_list_survives_a_broken_model(mps: Mps, shelf: Store) -> None:
@@ -57,7 +70,7 @@ def test_list_survives_a_broken_model(mps: Mps, shelf: Store) -> None:
     (shelf.root / "flowers/current").write_bytes(b"?")
     code, out, _ = mps("list")
     assert code == 0
-    assert "flowers  broken   1 2 3\n" in out
+    assert "flowers  broken          1 2 3\n" in out
 
 
 def test_list_of_a_model_without_accuracy(mps: Mps, shelf: Store, offer: MakeOffer) -> None:
@@ -66,7 +79,8 @@ def test_list_of_a_model_without_accuracy(mps: Mps, shelf: Store, offer: MakeOff
     card = msgspec.structs.replace(manifest.card, metrics=())
     shelf.publish(msgspec.structs.replace(manifest, card=card), model, golden)
     shelf.promote("bare")
-    assert "bare     1        -       -               2.0 MB  10 ms\n" in mps("list")[1]
+    line = f"bare     1        {today(shelf, 'bare')}  -       -               2.0 MB  10 ms\n"
+    assert line in mps("list")[1]
 
 
 def test_show_tells_everything_of_the_current_version(mps: Mps, offer: MakeOffer) -> None:
@@ -142,7 +156,8 @@ def test_a_regression_is_shown_as_one(mps: Mps, shelf: Store, offer: MakeOffer) 
     golden = Golden(kinds=("o",), inputs=((1.0, "red"),), values=(152.25,))
     shelf.publish(msgspec.structs.replace(manifest, card=card, parity=parity), model, golden)
     shelf.promote("amount")
-    assert "amount   1        -       r2 0.450        0.0 kB  10 ms\n" in mps("list")[1]
+    line = f"amount   1        {today(shelf, 'amount')}  -       r2 0.450        0.0 kB  10 ms\n"
+    assert line in mps("list")[1]
     out = mps("show", "amount")[1]
     assert out.startswith("amount@1  tells two flowers apart (regression, 0.0 kB)\n")
     assert "\nregression\n  one number\n" in out
@@ -206,6 +221,7 @@ def test_verify_reports_every_broken_entry(mps: Mps, shelf: Store) -> None:
     (shelf.root / "flowers/1" / MODEL).write_bytes(b"rot")
     (shelf.root / "flowers/3" / "SHA256SUMS").unlink()
     (shelf.root / "trees/current").write_text("8")
+    (shelf.root / "flowers/history.json").write_text("?")
     code, out, err = mps("verify")
     assert code == 1
     assert out.splitlines() == [
@@ -213,10 +229,12 @@ def test_verify_reports_every_broken_entry(mps: Mps, shelf: Store) -> None:
         "flowers@2  sound",
         "flowers@3: SHA256SUMS cannot be read: No such file or directory",
         "trees@1  sound",
+        "model 'flowers': its file 'history.json' is malformed: JSON is malformed: invalid character "
+        "(byte 0); mend it or move it away",
         "model 'trees': 'current' says version 8; there are: 1",
-        "4 checked, 3 broken; golden rows were not run: digests and structure only",
+        "4 checked, 4 broken; golden rows were not run: digests and structure only",
     ]
-    assert err == "mps models: 3 broken, see above\n"
+    assert err == "mps models: 4 broken, see above\n"
 
 
 def test_verify_runs_the_golden_rows_where_it_can(mps: Mps, shelf: Store) -> None:
@@ -240,10 +258,18 @@ def test_promote_and_rollback_say_what_is_current(mps: Mps, shelf: Store) -> Non
     """And that a running server does not notice by itself."""
     code, out, _ = mps("promote", "flowers")
     assert (code, shelf.current("flowers")) == (0, 3)
-    assert out == "flowers@3 is current; a running server takes it up at its next reload: mps reload\n"
+    assert out.splitlines()[0] == "against the champion flowers@2"
+    assert out.splitlines()[-1] == (
+        "flowers@3 is current; a running server takes it up at its next reload: mps reload"
+    )
+    assert mps("promote", "flowers@3") == (0, "flowers@3 is current already; nothing changed\n", "")
     code, out, _ = mps("rollback", "flowers")
     assert (code, shelf.current("flowers")) == (0, 2)
-    assert out.startswith("flowers@2 is current")
+    assert out.startswith("flowers@2 is current; ")
+    assert out.endswith("\nit was current before\n")
+    code, out, _ = mps("rollback", "flowers")
+    assert (code, shelf.current("flowers")) == (0, 1)
+    assert out.endswith("\nthe next older version: the history knows of none before\n")
 
 
 @pytest.mark.parametrize(
@@ -255,7 +281,10 @@ def test_promote_and_rollback_say_what_is_current(mps: Mps, shelf: Store) -> Non
         (("verify", "weeds"), "no model 'weeds'"),
         (("verify", "flowers@9"), "no version 9"),
         (("promote", "weeds"), "no model 'weeds'"),
+        (("promote", "flowers", "--champion", "weeds"), "no model 'weeds'"),
+        (("gates", "flowers", "--champion", "trees"), "model 'trees' has no current version"),
         (("rollback", "trees"), "model 'trees' has no current version"),
+        (("history", "weeds"), "no model 'weeds'"),
     ],
 )
 def test_a_failure_is_one_clear_line(mps: Mps, argv: tuple[str, ...], reason: str) -> None:
@@ -278,6 +307,14 @@ def test_a_failure_is_one_clear_line(mps: Mps, argv: tuple[str, ...], reason: st
         ("rollback", "a@1"),
         ("list", "flowers"),
         ("list", "--regis", "x"),
+        ("promote", "flowers", "--force", " "),
+        ("promote", "flowers", "--force", "why\x07"),
+        ("promote", "flowers", "--force", "x" * 501),
+        ("gates", "flowers", "--max-size-mb", "0"),
+        ("gates", "flowers", "--max-size-mb", "inf"),
+        ("gates", "flowers", "--max-size-mb", "much"),
+        ("gates", "flowers", "--champion", "../etc"),
+        ("history", "flowers@2"),
     ],
 )
 def test_wrong_usage_is_exit_code_two(mps: Mps, argv: tuple[str, ...]) -> None:
@@ -291,7 +328,7 @@ def test_help_names_every_subcommand(mps: Mps) -> None:
     """``mps models --help`` is enough to find one's way."""
     code, out, _ = mps("--help")
     assert code == 0
-    for command in ("list", "show", "verify", "promote", "rollback"):
+    for command in ("list", "show", "verify", "gates", "promote", "rollback", "history"):
         assert f"\n    {command} " in out
 
 

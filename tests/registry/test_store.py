@@ -249,11 +249,13 @@ class TestChoose:
                 Store(root).versions("flowers")
 
     def test_promotion_names_the_newest_or_the_one_that_is_said(self, shelf: Store) -> None:
-        """One small file changes, and nothing else."""
+        """One small file changes, and the history beside it; nothing else."""
         before = files(shelf.root)
         assert shelf.promote("flowers") == ("flowers", 3)
         assert shelf.promote("flowers@1") == ("flowers", 1)
-        assert files(shelf.root) == {**before, "flowers/current": b"1\n"}
+        after = files(shelf.root)
+        assert after.pop("flowers/history.json") != before.pop("flowers/history.json")
+        assert after == {**before, "flowers/current": b"1\n"}
         assert shelf.promote("trees") == ("trees", 1)
         assert shelf.names() == ["flowers", "trees"]
 
