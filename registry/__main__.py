@@ -1,4 +1,4 @@
-"""``mps models``: show, verify, judge, promote and roll back the models of a registry."""
+"""``mps models``: show, verify, judge, promote and roll back the models of a registry; write their cards."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import msgspec
 from registry.arguments import parser
 from registry.errors import PromotionRefused, RegistryError, UnknownModel
 from registry.gates import Limits
+from registry.modelcard import write_card, write_index
 from registry.promotion import promote, verdict_on
 from registry.report import card, history_table, rows, verdict_table
 from registry.soundness import Prove, verify
@@ -57,6 +58,8 @@ def _run(arguments: argparse.Namespace, store: Store, prove: Prove | None) -> in
             store.versions(arguments.name)
             steps, current = store.steps(arguments.name), store.current_or_none(arguments.name)
             print("\n".join(history_table(steps, current)))
+        case "card":
+            return _cards(arguments, store)
         case _:
             return verify(store, arguments.references, prove)
     return 0
@@ -107,6 +110,19 @@ def _rollback(store: Store, name: str) -> None:
 
 def _taken_up(name: str, version: int) -> str:
     return f"{name}@{version} is current; a running server takes it up at its next reload: mps reload"
+
+
+def _cards(arguments: argparse.Namespace, store: Store) -> int:
+    """Write the model cards that are asked for, with their pictures; the path of each is printed."""
+    if arguments.all:
+        versions = [(name, version) for name in store.published() for version in store.versions(name)]
+    else:
+        versions = [store.resolve(arguments.reference)]
+    for name, version in versions:
+        print(write_card(store.read(name, version), arguments.out))
+    if arguments.all:
+        print(write_index(store, arguments.out))
+    return 0
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from registry.errors import RegistryError
 from registry.gates import MAX_SIZE_MB
 from registry.manifest import check_name, parse_reference
 
-ABOUT = "Show, verify, judge, promote and roll back the models of a registry."
+ABOUT = "Show, verify, judge, promote and roll back the models of a registry, and write their cards."
 MAX_REASON = 500
 
 
@@ -63,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
     rollback.add_argument("name", metavar="NAME", type=_name)
     history = add("history", help="promotions and rollbacks of a model")
     history.add_argument("name", metavar="NAME", type=_name)
+    _add_card(add("card", help="write the model card of a version: Markdown with pictures"))
     return whole
 
 
@@ -82,6 +83,23 @@ def _judging() -> argparse.ArgumentParser:
         help="largest model file, in 10^6 bytes (default: %(default)g)",
     )
     return options
+
+
+def _add_card(card: argparse.ArgumentParser) -> None:
+    which = card.add_mutually_exclusive_group(required=True)
+    which.add_argument(
+        "reference", metavar="NAME[@VERSION]", nargs="?", type=_reference, help="default: the current one"
+    )
+    which.add_argument(
+        "--all", action="store_true", help="of every version of every model, and an index of them"
+    )
+    card.add_argument(
+        "--out",
+        type=Path,
+        default=Path("cards"),
+        metavar="FOLDER",
+        help="the card is FOLDER/NAME/VERSION/README.md, its pictures lie beside it (default: %(default)s)",
+    )
 
 
 def reason(text: str) -> str:

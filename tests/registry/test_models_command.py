@@ -285,6 +285,7 @@ def test_promote_and_rollback_say_what_is_current(mps: Mps, shelf: Store) -> Non
         (("gates", "flowers", "--champion", "trees"), "model 'trees' has no current version"),
         (("rollback", "trees"), "model 'trees' has no current version"),
         (("history", "weeds"), "no model 'weeds'"),
+        (("card", "weeds"), "no model 'weeds'"),
     ],
 )
 def test_a_failure_is_one_clear_line(mps: Mps, argv: tuple[str, ...], reason: str) -> None:
@@ -315,6 +316,8 @@ def test_a_failure_is_one_clear_line(mps: Mps, argv: tuple[str, ...], reason: st
         ("gates", "flowers", "--max-size-mb", "much"),
         ("gates", "flowers", "--champion", "../etc"),
         ("history", "flowers@2"),
+        ("card",),
+        ("card", "flowers", "--all"),
     ],
 )
 def test_wrong_usage_is_exit_code_two(mps: Mps, argv: tuple[str, ...]) -> None:
@@ -328,7 +331,7 @@ def test_help_names_every_subcommand(mps: Mps) -> None:
     """``mps models --help`` is enough to find one's way."""
     code, out, _ = mps("--help")
     assert code == 0
-    for command in ("list", "show", "verify", "gates", "promote", "rollback", "history"):
+    for command in ("list", "show", "verify", "gates", "promote", "rollback", "history", "card"):
         assert f"\n    {command} " in out
 
 
