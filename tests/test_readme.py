@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
+import shlex
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
 import pandas
+import pytest
 
 from bench.__main__ import main as bench
 from bench.process import ServerProcess
 from registry.store import Store
+from server.__main__ import main as mps
 from server.settings import SHIPPED_REGISTRY, describe
 
 ROOT = Path(__file__).parent.parent
@@ -106,36 +108,61 @@ def test_every_call_of_the_table_is_answered() -> None:
             connection.close()
 
 
-def test_your_own_model(tmp_path: Path) -> None:
-    """The README's own example, block by block: trained, converted, proved, served; then on every row."""
-    script = re.search(r"```python\n(import joblib.*?)```", README, re.DOTALL)
-    command = re.search(r"\.venv/bin/mps (convert my_model\.joblib .*)", README)
-    asked = re.search(r"-d '(\{\"soil\".*?\})'\n```\n\n```json\n(.*?)\n```", README, re.DOTALL)
-    assert script
-    assert command
-    assert asked
-    (tmp_path / "train.py").write_text(script[1])
-    run(tmp_path, "train.py")
-    run(tmp_path, "-m", "server", *command[1].split())
-    model = joblib.load(tmp_path / "my_model.joblib")
-    rows = pandas.read_csv(tmp_path / "my_rows.csv").drop(columns="crop")
-    with ServerProcess(registry=tmp_path / "my_registry", model_type="my_model") as server:
+def test_your_own_csv_or_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The README's own section, block by block: trained, converted, promoted, served; then on every row.
+
+    A CSV with a classification, a Parquet file with a regression.
+    """
+    section = README.partition("## Your own CSV or Parquet")[2].partition("\n## ")[0]
+    blocks = re.findall(r"```(\w+)\n(.*?)\n```", section, re.DOTALL)
+    lines = blocks[0][1].splitlines()
+    assert len(lines) == 5
+    assert [line.split()[0] for line in lines] == [
+        f".venv/bin/{name}" for name in ("pip", "python", *["mps"] * 3)
+    ]
+    serve = shlex.split(lines[-1])[2:]
+    monkeypatch.chdir(tmp_path)
+    asked: list[list[str]] = []
+    for kind, text in blocks:
+        if kind == "python":
+            exec(text, {})
+            if not asked:
+                follow(lines)
+        elif "curl" in text:
+            asked.append(shlex.split(text.replace("\\\n", "")))
+        elif kind == "sh" and text != blocks[0][1]:
+            follow(text.splitlines())
+    answers = [text for kind, text in blocks if kind == "json"]
+    rows = pandas.read_csv("my_rows.csv")
+    with ServerProcess(registry=Path(serve[1]), model_type=serve[3]) as server:
         connection = server.connect()
-        assert ask(connection, "/predict", asked[1]).decode() == asked[2]
-        body = json.dumps({"instances": rows.to_numpy(object).tolist()})
-        answer = json.loads(ask(connection, "/predict/batch?probabilities=true", body))
+        for command, answer in zip(asked, answers, strict=True):
+            path = command[3].removeprefix("localhost:8000")
+            assert ask(connection, path, command[-1]).decode() == answer
+        grown = batch(connection, "/predict/batch?probabilities=true", rows.drop(columns="crop"))
+        warm = batch(connection, "/models/my_weather/predict/batch", rows[["rain_mm"]])
         connection.close()
     names = np.array(["maize", "rye", "wheat"])
-    assert answer["predictions"] == names[model.predict(rows)].tolist()
-    assert np.abs(np.array(answer["probabilities"]) - model.predict_proba(rows)).max() <= 1.2e-7
+    model, weather = joblib.load("my_model.joblib"), joblib.load("my_weather.joblib")
+    features = rows.drop(columns="crop")
+    assert grown["predictions"] == names[model.predict(features)].tolist()
+    assert np.abs(np.array(grown["probabilities"]) - model.predict_proba(features)).max() <= 1.2e-7
+    assert warm["predictions"] == weather.predict(rows[["rain_mm"]]).tolist()
 
 
-def run(folder: Path, *arguments: str) -> None:
-    """Python in a folder; whatever it says when it fails is shown."""
-    done = subprocess.run(
-        [sys.executable, *arguments], cwd=folder, capture_output=True, text=True, timeout=120
-    )
-    assert done.returncode == 0, done.stderr
+def follow(lines: list[str]) -> None:
+    """The ``mps`` commands among some lines of a shell, but for the server."""
+    for line in lines:
+        program, *arguments = shlex.split(line)
+        if program == ".venv/bin/mps" and arguments[0] != "serve":
+            assert mps(arguments) == 0
+
+
+def batch(connection: HTTPConnection, path: str, rows: pandas.DataFrame) -> dict[str, Any]:
+    """The answer to all rows at once."""
+    answer = ask(connection, path, json.dumps({"instances": rows.to_numpy(object).tolist()}))
+    decoded: dict[str, Any] = json.loads(answer)
+    return decoded
 
 
 def ask(connection: HTTPConnection, path: str, body: str) -> bytes:
