@@ -60,6 +60,7 @@ def _details(lane: Lane) -> dict[str, Any]:
         "trained_on": {name: getattr(card.training_data, name) for name in ("name", "rows", "sha256")},
         "metrics": card.metrics,
         "parity": parity,
+        "verdict": manifest.verdict,
         "measured": manifest.measured,
         "versions": manifest.versions,
         "opsets": manifest.opsets,

@@ -185,6 +185,7 @@ def test_what_is_told_of_each(client: Client) -> None:
     assert amount["parity"]["bound"] == {"ulp": 0, "absolute": 0.0, "margin_ulp": 0}
     assert amount["parity"]["kinds"][0]["worst"]["inputs"] == list(ROWS[0])
     assert "histograms" not in amount["trained_on"]
+    assert amount["verdict"] is None  # its publisher asked no gates
     assert client.post("/predict", json=amount["example"]).json() == {"prediction": 6.0}
 
 
