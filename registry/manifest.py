@@ -204,7 +204,7 @@ class Measured(Record, frozen=True, kw_only=True):
     """What the machine that converted the model saw. The only part that two conversions do not share."""
 
     latency_p50_us: float
-    """One row through the session, in process."""
+    """One row through the session, in process; in the quietest of several rounds."""
     latency_p99_us: float
     memory_bytes: int
     """Resident memory that one more session of this model takes."""
