@@ -3,7 +3,9 @@
 The operator lets a leaf add to one target only. A tree whose leaves hold several numbers is therefore written
 several times: the k-th copy adds the k-th number of each leaf that is not zero, and is cut off where nothing
 is left to add. Each target still gets one number per tree, in order: the sums are the trainer's to the bit.
-"""
+
+The rows that the trainer saw at each leaf travel along as text (``registry.covers``), in an attribute that
+the operator does not know: ``convert.graphs.graph.seal`` moves it to the model's metadata."""
 
 from __future__ import annotations
 
@@ -14,11 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
+from registry import covers
+
 AT_MOST, BELOW, EQUAL = 0, 1, 4
 """The operator's modes: a row goes left when its value is ``<=``, ``<`` or ``==`` the threshold."""
 SUM, NO_TRANSFORM = 1, 0
 ML_OPSET = 5
 """The first version of ``ai.onnx.ml`` that has the operator."""
+COVERS = "covers"
+"""The attribute that is moved."""
 
 Float = type[np.float32] | type[np.float64]
 
@@ -40,6 +46,9 @@ class Tree:
     """``(n, targets)``, read at leaves only."""
     mode: int | NDArray[np.uint8] = AT_MOST
     """Of every split, or ``(n,)``."""
+    cover: NDArray[np.floating[Any]] | None = None
+    """``(n,)``: weight of the training rows that came to the node, as the trainer counts it. None:
+    unknown."""
 
 
 @dataclass
@@ -56,16 +65,20 @@ class Ensemble:
     """Per tree: feature, threshold, mode, true and false children, whether these are leaves, missing."""
     _leaves: list[tuple[NDArray[np.int64], NDArray[Any]]] = field(default_factory=list)
     """Per tree: targets and weights."""
+    _covers: list[list[list[Any]]] | None = field(default_factory=list)
+    """Per tree, as it was added: per copy of it, that of each leaf. None: unknown."""
     _node_count: int = 0
     _leaf_count: int = 0
 
     def constant(self, target: int, value: float) -> None:
         """Add the same number for every row."""
+        self._begin(True)
         self._single(np.int64(target), self.dtype(value))
 
     def add(self, tree: Tree, target: int | None = None) -> None:
         """Append a tree. With ``target``, its leaves hold one number each and all of them add to that one;
         otherwise it is written in as many copies as its richest leaf has numbers."""
+        self._begin(tree.cover is not None)
         if target is not None:
             where = np.full(len(tree.left), target, np.int64)
             self._append(tree, where, tree.values[:, 0], np.zeros(len(where), np.bool_))
@@ -102,7 +115,19 @@ class Ensemble:
         }
         if missing.any():
             attributes["nodes_missing_value_tracks_true"] = missing.tolist()
+        if self._covers is not None:
+            attributes[COVERS] = covers.write(self._covers)
         return attributes
+
+    def _begin(self, covered: bool) -> None:
+        """Another tree; with one whose covers are unknown, those of the others are of no use."""
+        self._covers = self._covers if covered else None
+        if self._covers is not None:
+            self._covers.append([])
+
+    def _cover(self, leaves: list[Any]) -> None:
+        if self._covers is not None:
+            self._covers[-1].append(leaves)
 
     def _single(self, target: np.int64, weight: Any) -> None:
         """The operator wants a split at every root: this one's two leaves are equal.
@@ -112,6 +137,7 @@ class Ensemble:
         first, second, leaf = np.array([self._leaf_count]), np.array([self._leaf_count + 1]), np.array([1])
         zero = np.array([0])
         twice = np.array([target, target]), np.array([weight, weight])
+        self._cover([1, 1])  # whatever they are: equal leaves tell nothing apart
         self._push(*twice, zero, zero, zero, first, second, leaf, leaf, zero)
 
     def _append(
@@ -129,6 +155,8 @@ class Ensemble:
         leaf_index = np.zeros(len(end), np.int64)
         leaf_index[ends] = self._leaf_count + np.arange(len(ends))
         left, right = tree.left[kept], tree.right[kept]
+        if tree.cover is not None:
+            self._cover(list(tree.cover[ends]))
         self._push(
             target[ends],
             np.where(empty[ends], 0.0, weight[ends]),

@@ -18,12 +18,13 @@ from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType, Int64T
 
 from convert.errors import Unconvertible
 from convert.graphs import families
-from convert.graphs.ensemble import ML_OPSET
+from convert.graphs.ensemble import COVERS, ML_OPSET
 from convert.graphs.registration import BUILDERS
 from convert.graphs.rulegraph import rule_graph
 from convert.graphs.writer import OPSET, WRITABLE_ML_OPSET
 from convert.oracle import Oracle
 from convert.sources.rules import RuleList
+from registry import covers
 from registry.manifest import Dtype, Signature
 
 IR_VERSION = 10  # the first that knows opset 5 of ai.onnx.ml
@@ -75,6 +76,7 @@ def seal(model: ModelProto) -> bytes:
     model.graph.doc_string = ""
     _fold_identities(model.graph)
     _prune(model.graph)
+    _move_covers(model)
     opsets = _opsets(model)
     del model.opset_import[:]
     model.opset_import.extend(helper.make_opsetid(domain, opsets[domain]) for domain in sorted(opsets))
@@ -181,6 +183,14 @@ def _prune(graph: onnx.GraphProto) -> None:
     graph.node.extend(kept)
     for tensor in [tensor for tensor in graph.initializer if tensor.name not in needed]:
         graph.initializer.remove(tensor)
+
+
+def _move_covers(model: ModelProto) -> None:
+    """From the attribute of each ensemble to the metadata, where an explanation reads them."""
+    for node in model.graph.node:
+        for found in [attribute for attribute in node.attribute if attribute.name == COVERS]:
+            node.attribute.remove(found)
+            model.metadata_props.add(key=covers.PREFIX + node.name, value=found.s.decode())
 
 
 def _opsets(model: ModelProto) -> dict[str, int]:

@@ -11,18 +11,21 @@ from convert.sources.rules import RuleList
 
 
 def as_tree(rules: RuleList) -> Tree:
-    """Rule ``i`` is node ``2i``; its answer is the left leaf, the next rule or the last resort the right."""
+    """Rule ``i`` is node ``2i``; its answer is the left leaf, the next rule or the last resort the right. The
+    covers are the training rows that each rule answered."""
     size = 2 * len(rules.rules) + 1
     feature, threshold = np.zeros(size, np.int64), np.zeros(size)
     left, right = np.full(size, -1), np.full(size, -1)
-    values = np.zeros((size, len(rules.classes)))
+    values, cover = np.zeros((size, len(rules.classes))), np.zeros(size)
     for number, rule in enumerate(rules.rules):
         node = 2 * number
         feature[node], threshold[node] = rules.features.index(rule.feature), rule.below
         left[node], right[node] = node + 1, node + 2
-        values[node + 1] = rule.probabilities
-    values[-1] = rules.otherwise.probabilities
-    return Tree(feature, threshold, left, right, np.zeros(size, np.bool_), values, BELOW)
+        values[node + 1], cover[node + 1] = rule.probabilities, sum(rule.counts)
+    values[-1], cover[-1] = rules.otherwise.probabilities, sum(rules.otherwise.counts)
+    for node in range(size - 3, -1, -2):
+        cover[node] = cover[node + 1] + cover[node + 2]
+    return Tree(feature, threshold, left, right, np.zeros(size, np.bool_), values, BELOW, cover)
 
 
 def rule_graph(rules: RuleList, name: str) -> ModelProto:

@@ -132,6 +132,7 @@ def _tree(written: dict[str, Any], features: int, memberships: dict[Membership, 
     feature = np.array(written["split_indices"], np.int64)
     condition = np.array(written["split_conditions"], np.float32)
     missing_left = np.array(written["default_left"], np.bool_)
+    hessian = np.array(written["sum_hessian"], np.float32)
     threshold = condition.copy()
     for node, codes in _categories(written):
         asked = Membership(int(feature[node]), codes)
@@ -148,6 +149,7 @@ def _tree(written: dict[str, Any], features: int, memberships: dict[Membership, 
         missing_left=missing_left[order],
         values=condition[order, None],
         mode=BELOW,
+        cover=hessian[order],
     )
 
 

@@ -107,6 +107,7 @@ def _tree(
         right=np.where(leaf, -1, nodes["right"].astype(np.int64)),
         missing_left=nodes["missing_go_to_left"].astype(np.bool_),
         values=sign * nodes["value"][:, None],
+        cover=nodes["count"].astype(np.float64),
     )
 
 

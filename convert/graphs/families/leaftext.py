@@ -122,7 +122,16 @@ def _tree(block: Block, questions: Questions, sign: float, zero: NDArray[np.bool
         for node in np.flatnonzero(categorical):
             question = _question(block, int(feature[node]), int(written[node]))
             feature[node], threshold[node] = questions.column(question), HALF
-    return Tree(feature, threshold, left, right, missing_left, values[:, None])
+    return Tree(
+        feature, threshold, left, right, missing_left, values[:, None], cover=_cover(block, len(values))
+    )
+
+
+def _cover(block: Block, size: int) -> NDArray[np.float64] | None:
+    """Training rows at each node; files of old versions may not tell."""
+    splits = _numbers(block["internal_count"]) if block.get("internal_count") else np.empty(0)
+    found = np.concatenate([splits, _numbers(block.get("leaf_count", ""))])
+    return found if len(found) == size else None
 
 
 def _numbers(text: str) -> NDArray[np.float64]:

@@ -44,6 +44,7 @@ def read_tree(tree: Any, factor: float = 1.0) -> Tree:
         right=tree.children_right.astype(np.int64),
         missing_left=tree.missing_go_to_left.astype(np.bool_),
         values=tree.value[:, 0, :] * factor,
+        cover=tree.weighted_n_node_samples,
     )
 
 
