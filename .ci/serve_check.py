@@ -61,7 +61,17 @@ def check() -> int:
         print(f"serve check: {model}: {answer}")
         if answer != {"prediction": "setosa"}:
             return 1
+        reasons = explain(model)
+        print(f"serve check: mps explain {model}: {reasons}")
+        if reasons != "setosa":
+            return 1
     return 0
+
+
+def explain(model: str) -> object:
+    """What ``mps explain`` says is answered to the README's request."""
+    command = [Path(sys.executable).parent / "mps", "explain", model, "--json", "--row", REQUEST.decode()]
+    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)["prediction"]
 
 
 def serve_once(model: str) -> object:

@@ -11,6 +11,7 @@ COMMANDS = {
     "serve": ("server.serve", "serve the configured models over HTTP"),
     "reload": ("server.reload", "switch a running server, all workers at once"),
     "rollout": ("server.rollout", "give a model more of the traffic, step by step"),
+    "explain": ("server.explanation.command", "say why a model answers as it does, and draw it"),
     "models": ("registry.__main__", "show, verify, judge, promote and roll back models"),
     "convert": ("convert.__main__", "turn a trained model into a proved registry entry"),
     "research": ("research.__main__", "train and compare the example models"),

@@ -8,6 +8,7 @@ ServerError
 │   ├── TooLarge         more bytes or rows than the server is set to take
 │   ├── WrongMediaType   the body is declared to be something else than JSON
 │   ├── NotLoaded        no loaded model of that name
+│   ├── NotExplainable   a model whose answers have no exact explanation
 │   ├── AdminClosed      admin endpoints are closed because no token is set
 │   └── Unauthorized     the bearer token is absent or wrong
 ├── ReloadRefused        a reload that changed nothing, with the reason
@@ -68,6 +69,10 @@ class WrongMediaType(RequestError):
 
 class NotLoaded(RequestError):
     """No loaded model of that name."""
+
+
+class NotExplainable(RequestError):
+    """The model's answers cannot be explained exactly; the text says why."""
 
 
 class AdminClosed(RequestError):

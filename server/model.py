@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from functools import cached_property
 from typing import NamedTuple
@@ -14,7 +15,8 @@ from registry.store import Entry
 from server.answering import style
 from server.batch import BatchReader
 from server.cost import UNKNOWN, Cost, measure
-from server.errors import InvalidValues
+from server.errors import InvalidValues, NotExplainable
+from server.explanation.explainer import Explainer
 from server.proof import prove, typed
 from server.schema import Schema
 from server.session import Session
@@ -56,6 +58,7 @@ class Model:
         """(slices of rows, probabilities wanted) to JSON."""
         self.cost = self._measure(entry.golden)
         """Of its answers, on this machine."""
+        self._explained: Explainer | NotExplainable | None = None
 
     def _measure(self, golden: Golden) -> Cost:
         rows = [typed(self.manifest.signature, row) for row in golden.inputs]
@@ -84,6 +87,22 @@ class Model:
         """Of the Open Inference Protocol; made when it is first asked for."""
         signature = self.manifest.signature
         return V2(Features(self.session, signature), Outputs(self.session, signature))
+
+    def explainer(self, sealed: Callable[[], bytes]) -> Explainer:
+        """Of its answers; made when it is first asked for. The graph is not kept: ``sealed`` reads it again.
+
+        Raises:
+            NotExplainable: its answers have no exact explanation.
+        """
+        if self._explained is None:
+            try:
+                self._explained = Explainer(sealed(), self.manifest.signature)
+            except NotExplainable as error:
+                reference = self.manifest.reference
+                self._explained = NotExplainable(f"{reference} cannot be explained exactly: {error}")
+        if isinstance(self._explained, NotExplainable):
+            raise NotExplainable(*self._explained.args)  # a new one: an old one would hold its last frames
+        return self._explained
 
     @property
     def why_no_probabilities(self) -> str:

@@ -19,7 +19,7 @@ from server.errors import Fault, InvalidValues, TooLarge, Unavailable, WrongMedi
 from server.generation import Generation, Lane, Serving
 from server.model import Model
 from server.problem import Reply, problem
-from server.schema import REFUSALS
+from server.schema import REFUSALS, Row
 from server.settings import MAX_TIMEOUT_MS
 from server.shadow import Copy
 from server.split import Variable
@@ -138,7 +138,7 @@ def admitted(line: Line, ask: Ask, default_ns: int, work_ns: float) -> AbstractC
         InvalidValues: the deadline is none.
         Unavailable: it cannot be kept.
     """
-    deadline_ns = ask.arrived_ns + (default_ns if ask.timeout_ms is None else _timeout_ns(ask.timeout_ms))
+    deadline_ns = ask.arrived_ns + (default_ns if ask.timeout_ms is None else timeout_ns(ask.timeout_ms))
     if work_ns > HEAVY_NS:
         return line.turn(work_ns, deadline_ns)
     if perf_counter_ns() + work_ns > deadline_ns:
@@ -146,7 +146,12 @@ def admitted(line: Line, ask: Ask, default_ns: int, work_ns: float) -> AbstractC
     return nullcontext()
 
 
-def _timeout_ns(header: str) -> int:
+def timeout_ns(header: str) -> int:
+    """What ``X-Request-Timeout-Ms`` allows.
+
+    Raises:
+        InvalidValues: it is no such number.
+    """
     sound = header.isascii() and header.isdecimal() and len(header) <= len(str(MAX_TIMEOUT_MS))
     if not sound or not 1 <= int(header) <= MAX_TIMEOUT_MS:
         wanted = f"a whole number of milliseconds from 1 to {MAX_TIMEOUT_MS}"
@@ -161,6 +166,18 @@ def _one(_: Generation, lane: Lane, body: bytes, probabilities: bool) -> tuple[b
     except REFUSALS as refusal:
         raise diagnose_row(model.schema, body, refusal) from None
     return model.answer(row, probabilities), 1
+
+
+def read_row(model: Model, body: bytes) -> Row:
+    """The row of a request, for what is in less of a hurry than a prediction.
+
+    Raises:
+        RequestError: it is none of this model.
+    """
+    try:
+        return model.schema.one(body)
+    except REFUSALS as refusal:
+        raise diagnose_row(model.schema, body, refusal) from None
 
 
 def _many(generation: Generation, lane: Lane, body: bytes, probabilities: bool) -> tuple[bytes, int]:
