@@ -10,6 +10,7 @@ from server.endpoints.answer import add_id, on_error, on_http_error
 from server.endpoints.body import body_reader
 from server.endpoints.config import config_router
 from server.endpoints.docs import docs_routes
+from server.endpoints.explanation import explanation_routes
 from server.endpoints.health import health_routes
 from server.endpoints.metrics import metrics_route
 from server.endpoints.models import model_routes
@@ -32,6 +33,7 @@ def create_app(serving: Serving, counters: Counters, control: str) -> Litestar:
     return Litestar(
         route_handlers=[
             *prediction_routes(serving, counters, read),
+            *explanation_routes(serving, read),
             *model_routes(serving),
             *health_routes(serving),
             *docs_routes(serving),

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from registry.manifest import label_text
+from server.explanation.document import Document
 from server.generation import Generation, Lane
 from server.model import Model
 from server.problem import MEDIA_TYPE
@@ -66,7 +67,8 @@ ADMIN: Json = {"security": [{"bearer": []}]}
 
 def document(generation: Generation) -> Json:
     """Every path that the application answers."""
-    schemas: Json = {"Problem": PROBLEM}
+    _, explained = msgspec.json.schema_components([Document], ref_template=REF)
+    schemas: Json = {"Problem": PROBLEM, **explained}
     paths = _prediction_paths("", generation.champion, "the model that is set to serve")
     for route, lane in sorted(generation.lanes.items()):
         schemas |= _schemas(lane.model)
@@ -93,6 +95,7 @@ def _prediction_paths(prefix: str, lane: Lane, about: str) -> Json:
     return {
         f"{prefix}/predict": _prediction(model, "Features", "One row", about, example, _single(model)),
         f"{prefix}/predict/batch": _prediction(model, "Batch", "Many rows", about, rows, _many(model)),
+        f"{prefix}/explain": _explanation(model, about, example),
     }
 
 
@@ -109,6 +112,15 @@ def _prediction(model: Model, kind: str, summary: str, about: str, example: Json
     }
     operation["responses"]["200"]["headers"] = headers
     return {"post": operation}
+
+
+def _explanation(model: Model, about: str, example: Json) -> Json:
+    described = _prediction(model, "Features", "Why one row is answered so", about, example, {})
+    operation = described["post"]
+    operation["parameters"] = [TIMEOUT, REQUEST_ID]
+    answer = operation["responses"]["200"]["content"]["application/json"]
+    answer["schema"] = {"$ref": REF.format(name=Document.__name__)}
+    return described
 
 
 def _single(model: Model) -> Json:

@@ -74,6 +74,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             description="deadline of a request without X-Request-Timeout-Ms, in milliseconds",
         ),
     ] = 5_000
+    explain_timeout_ms: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=MAX_TIMEOUT_MS,
+            description="deadline of an explanation without X-Request-Timeout-Ms, in milliseconds",
+        ),
+    ] = 2_000
     split: Annotated[
         dict[str, Annotated[float, Meta(ge=0, le=100)]] | None,
         Meta(description="percent of /predict by model, such as random_forest=90,xgboost=10; unset: none"),
@@ -133,6 +141,7 @@ RUNTIME = frozenset(
         "max_batch_rows",
         "reload_deadline_ms",
         "request_timeout_ms",
+        "explain_timeout_ms",
         "split",
         "sticky_header",
         "shadow",

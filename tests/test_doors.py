@@ -162,6 +162,7 @@ with TestClient(app) as client:
     body = {"sepal_length": 5.1, "sepal_width": 3.5, "petal_length": 1.4, "petal_width": 0.2}
     for name in ("heuristic", "decision_tree", "random_forest", "xgboost"):
         assert client.post(f"/models/{name}/predict?probabilities=true", json=body).status_code == 200
+        assert client.post(f"/models/{name}/explain", json=body).status_code == 200
     assert client.get("/openapi.json").status_code == client.get("/metrics").status_code == 200
 print("loaded:", *sorted(set(sys.argv[1:]) & set(sys.modules)))
 print("unpickled:", len(unpickled))
@@ -169,7 +170,7 @@ print("unpickled:", len(unpickled))
 
 
 def test_serving_loads_no_training_library_and_unpickles_nothing() -> None:
-    """After start, prediction with every model and the documents: none of them is there, and no gRPC.
+    """After start, answers of every model with reasons, the documents: none of them is there, and no gRPC.
 
     The standard library's ``pickle`` module itself is imported by numpy; so the interpreter's audit hook
     watches that it is never used.
