@@ -1,7 +1,8 @@
 """How many training rows came to each leaf of a tree: text that travels inside the graph.
 
 The standard operator of trees has no place for it, and no explanation of a tree does without. It is one
-property of the model's metadata per ensemble, which runtimes carry along and never look at."""
+property of the model's metadata per ensemble, which runtimes carry along and never look at.
+"""
 
 from __future__ import annotations
 

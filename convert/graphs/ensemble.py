@@ -5,7 +5,8 @@ several times: the k-th copy adds the k-th number of each leaf that is not zero,
 is left to add. Each target still gets one number per tree, in order: the sums are the trainer's to the bit.
 
 The rows that the trainer saw at each leaf travel along as text (``registry.covers``), in an attribute that
-the operator does not know: ``convert.graphs.graph.seal`` moves it to the model's metadata."""
+the operator does not know: ``convert.graphs.graph.seal`` moves it to the model's metadata.
+"""
 
 from __future__ import annotations
 

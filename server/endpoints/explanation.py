@@ -1,5 +1,4 @@
-"""``POST /explain`` and ``POST /models/{name}/explain``: always in a thread, so that the event loop goes
-on."""
+"""``POST /explain`` and ``/models/{name}/explain``: in a thread, so that the event loop goes on."""
 
 from __future__ import annotations
 

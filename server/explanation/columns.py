@@ -2,7 +2,8 @@
 
 As long as each column of a tensor is made of one feature alone, what a split on it or a coefficient of it
 says, is said of that feature. The numbers are calculated as onnxruntime does: one IEEE operation per operator
-and number."""
+and number.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """Where explanations are asked for: one at a time in each worker, under a deadline of their own.
 
-An explanation takes a thousand times what a prediction takes, and keeps the interpreter from it for a part of
-that. So a few may wait, each with a thread that predictions then lack, and whoever comes after them is sent
-away at once."""
+An explanation takes many times what a prediction takes, and keeps the interpreter from it for a part of that.
+So a few may wait, each with a thread that predictions then lack, and whoever comes after them is sent away at
+once.
+"""
 
 from __future__ import annotations
 

@@ -22,8 +22,7 @@ from server.explanation.wire import Malformed
 MAX_MODEL_BYTES = 64 << 20
 """A larger graph is not read."""
 NS_PER_STEP = 30
-"""Of ``Game.work``, generously: 15 were measured on a busy machine with 2 cores (extra trees, 36,000
-leaves)."""
+"""Of ``Game.work``: twice what extra trees of 36,000 leaves took on two busy cores."""
 LOOSE = {"float32": 1e-5, "float64": 1e-9}
 """How far base and contributions may be from the sums, and these from the answer, relative to the largest
 number involved or to one: what rounding takes in the dtype in which the graph adds up."""

@@ -3,7 +3,8 @@
 That is the Shapley value where the features are taken for independent and each is compared with a reading of
 zero (Štrumbelj and Kononenko, Knowledge and Information Systems 2014; "linear SHAP"), and the base is the
 intercept. Behind a ``StandardScaler`` a reading of zero is the mean of the training rows, and the
-contribution ``coefficient * (value - mean) / deviation``."""
+contribution ``coefficient * (value - mean) / deviation``.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """From the weighed sums of a graph to what it answers.
 
 Which of these a graph has is told from its operators, and then held against every answer that is explained: a
-link that was taken for another one cannot pass."""
+link that was taken for another one cannot pass.
+"""
 
 from __future__ import annotations
 

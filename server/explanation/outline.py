@@ -1,5 +1,4 @@
-"""Finds the one operator of a graph that weighs features against each other, and the way from there to the
-answer."""
+"""Finds the operator that weighs features against each other, and the way from there to the answer."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""What each feature added to the sum of a forest: its path-dependent Shapley values, exact and in polynomial
-time.
+"""What each feature added to the sum of a forest: path-dependent Shapley values, exact, in polynomial time.
 
 The game is that of TreeSHAP (Lundberg et al., From local explanations to global understanding with
 explainable AI for trees, Nature Machine Intelligence 2020, Algorithm 2): a feature that is known sends a row
@@ -15,7 +14,8 @@ times the share z of each unknown one. The Shapley value of feature i in a produ
 conditions on that feature, else 0. The integrand is a polynomial of a degree below the number m of features
 on the path, so that Gauss-Legendre with ceil(m / 2) points is exact. Nothing cancels in it: every factor is
 positive, while Algorithm 2 takes one away from the other when it unwinds a path. Time is O(leaves * m²), as
-there."""
+there.
+"""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
+from xgboost import XGBRegressor
 
 from convert.graphs.ensemble import AT_MOST, BELOW, COVERS, EQUAL, Ensemble, Tree
 from convert.graphs.families.trees import rounded_down
@@ -23,7 +24,16 @@ from server.explanation.graph import Node, read
 from server.explanation.wire import Malformed
 from server.session import Session
 from tests.convert.proof import around, punched
-from tests.server.explanation.asked import IRIS, SPECIES, Matrix, asked, changed, graph_of
+from tests.server.explanation.asked import (
+    DIABETES,
+    IRIS,
+    PROGRESS,
+    SPECIES,
+    Matrix,
+    asked,
+    changed,
+    graph_of,
+)
 
 STUMP = Tree(
     feature=np.array([0, 0, 1, 0, 0]),
@@ -94,6 +104,22 @@ def test_sums_are_those_of_onnxruntime(missing: bool) -> None:
     sums = np.array([forest.sums(forest.reached(forest.answers(row))) for row in single])
     assert (sums / 7 == expected).all()
     assert len(forest.copies) == 7
+
+
+def test_float32_sums_are_those_of_onnxruntime() -> None:
+    """One rounding per tree, in the order of the trees: the served value itself."""
+    found = asked(XGBRegressor(n_estimators=60, max_depth=4, n_jobs=1).fit(punched(DIABETES), PROGRESS))
+    rows = punched(around_box(DIABETES), seed=1)
+    served = found.session.values(found.session.feed(rows)).tolist()
+    assert [float(found.explain(row).sums[0]) for row in rows] == served
+
+
+def around_box(table: Matrix) -> Matrix:
+    """Rows in and beside the data's box."""
+    rng = np.random.default_rng(0)
+    return np.concatenate(
+        [table[::9], rng.uniform(table.min() * 1.5, table.max() * 1.5, (50, table.shape[1]))]
+    )
 
 
 @pytest.mark.parametrize("depth", [3, 5])

@@ -1,5 +1,4 @@
-"""Contributions of trees: by the definition, by every subset of features, and by the trainers' own
-functions."""
+"""Contributions of trees: as the definition has them, subset by subset, and as the trainers have them."""
 
 from __future__ import annotations
 
@@ -171,11 +170,7 @@ def test_histogram_boosting_with_categories_adds_up() -> None:
 
 
 def test_many_features_on_a_path() -> None:
-    """Sixty features deep: a product of sixty shares, and still the definition's additivity to the last
-    digits.
-
-    A chain of splits, each on a feature of its own; what TreeSHAP takes apart by subtraction is only
-    multiplied here."""
+    """Sixty of them: what TreeSHAP takes apart again is only multiplied, and adds up to the last digits."""
     depth = 60
     one, share = np.arange(depth)[None, :] % 2 == 0, np.full((1, depth), 0.75)
     value = shapley._shapley(one, share)
