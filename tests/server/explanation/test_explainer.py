@@ -21,8 +21,6 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import (
     LinearRegression,
     LogisticRegression,
-    PoissonRegressor,
-    RidgeClassifier,
     SGDClassifier,
 )
 from sklearn.naive_bayes import GaussianNB
@@ -46,7 +44,6 @@ from server.errors import NotExplainable
 from server.explanation import explainer as explaining
 from server.explanation.columns import Columns
 from server.explanation.explainer import Explainer
-from server.explanation.graph import read
 from tests.convert.proof import around, punched
 from tests.server.explanation.asked import (
     DIABETES,
@@ -64,58 +61,6 @@ TWO = (SPECIES > 0).astype(int)
 PIPELINE = graph_of(
     make_pipeline(SimpleImputer(), MinMaxScaler(), RandomForestClassifier(2, random_state=0)).fit(IRIS, TWO)
 )
-
-
-@pytest.mark.parametrize(
-    ("model", "classes"),
-    [
-        (LogisticRegression(max_iter=1000), 3),
-        (LogisticRegression(max_iter=1000), 2),
-        (SGDClassifier(loss="log_loss", random_state=0), 2),
-        (LinearSVC(), 3),
-        (LinearSVC(), 2),
-        (RidgeClassifier(), 3),
-    ],
-    ids=lambda value: type(value).__name__ if hasattr(value, "fit") else str(value),
-)
-def test_linear_classifiers(model: Any, classes: int) -> None:
-    """Coefficient times value, on the intercept: together the trainer's own decision."""
-    model.fit(IRIS, SPECIES if classes == 3 else TWO)
-    found = asked(model)
-    wanted = np.atleast_2d(model.coef_)
-    for row in around(model, IRIS, 5)[::40]:
-        told = found.explain(row)
-        shown = [number for number, _ in found.explainer.outputs]
-        assert np.allclose(told.contributions[:, shown], (wanted * row).T, rtol=1e-12, atol=0)
-        assert np.allclose(told.base[shown], model.intercept_, rtol=1e-12, atol=0)
-        assert np.allclose(told.sums[shown], model.decision_function([row])[0], rtol=1e-9)
-    assert found.explainer.method == "linear"
-    assert [name for _, name in found.explainer.outputs] == (["0", "1", "2"] if classes == 3 else ["1"])
-
-
-def test_linear_regressions() -> None:
-    """The value, or its logarithm."""
-    for model in (LinearRegression(), PoissonRegressor()):
-        found = asked(model.fit(DIABETES, PROGRESS))
-        told = found.explain(DIABETES[3])
-        assert np.allclose(told.contributions[:, 0], model.coef_ * DIABETES[3], rtol=1e-12)
-        assert found.explainer.outputs == [(0, "value")]
-        assert found.explainer.link == ("exp" if isinstance(model, PoissonRegressor) else "identity")
-
-
-def test_behind_a_scaler_the_mean_is_the_background() -> None:
-    """Linear SHAP of independent features: coefficient times the distance from the training mean."""
-    model = make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression(max_iter=1000)).fit(
-        punched(IRIS), TWO
-    )
-    _, scaler, last = model
-    found = asked(model)
-    for row in punched(IRIS, seed=4)[::17]:
-        filled = np.where(np.isnan(row), model[0].statistics_, row)
-        expected = last.coef_[0] / scaler.scale_ * (filled - scaler.mean_)
-        told = found.explain(row)
-        assert np.allclose(told.contributions[:, 1], expected, rtol=1e-9, atol=1e-12)
-        assert np.isclose(told.base[1], last.intercept_[0])
 
 
 def test_trees_behind_a_scaler() -> None:
@@ -231,18 +176,6 @@ def test_trees_that_ask_other_trees_are_refused() -> None:
         asked(model.fit(IRIS, SPECIES))
 
 
-def test_a_product_the_other_way_round_is_refused() -> None:
-    """The features are expected on the left."""
-    model, signature = graph_of(LinearRegression().fit(IRIS, SPECIES))
-
-    def swapped(proto: onnx.ModelProto) -> None:
-        node = next(node for node in proto.graph.node if node.op_type == "Gemm")
-        node.input[0], node.input[1] = node.input[1], node.input[0]
-
-    with pytest.raises(NotExplainable, match="not the first input of its Gemm"):
-        Explainer(changed(model, swapped), signature)
-
-
 def test_models_of_older_graphs_are_refused() -> None:
     """Without covers nothing is made up; with a cover of zero neither."""
     model, signature = graph_of(DecisionTreeClassifier(max_depth=2).fit(IRIS, SPECIES))
@@ -325,29 +258,6 @@ def test_a_large_graph_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
         Explainer(model, signature)
 
 
-def test_a_linear_part_of_another_shape_is_refused() -> None:
-    """Attributes and shapes that make something else of the product."""
-    model, signature = graph_of(LogisticRegression(max_iter=1000).fit(IRIS, SPECIES))
-
-    def doubled(proto: onnx.ModelProto) -> None:
-        node = next(node for node in proto.graph.node if node.op_type == "Gemm")
-        node.attribute.append(onnx.helper.make_attribute("alpha", 2.0))
-
-    def cut(proto: onnx.ModelProto) -> None:
-        node = next(node for node in proto.graph.node if node.op_type == "Gemm")
-        bias = next(each for each in proto.graph.initializer if each.name == node.input[2])
-        bias.CopyFrom(onnx.numpy_helper.from_array(np.zeros(2), bias.name))
-
-    def alone(proto: onnx.ModelProto) -> None:
-        node = next(node for node in proto.graph.node if node.op_type == "Gemm")
-        del node.input[2]
-
-    for change, why in ((doubled, "no product with one matrix"), (cut, "no intercept for each sum")):
-        with pytest.raises(NotExplainable, match=why):
-            Explainer(changed(model, change), signature)
-    assert Explainer(changed(model, alone), signature).linear is not None
-
-
 @pytest.fixture(scope="module")
 def forest() -> Asked:
     """Of three classes, float64 sums."""
@@ -388,91 +298,6 @@ def test_regression_trees() -> None:
     for row in IRIS[::10]:
         expected = by_definition([model.tree_], row, 4)
         assert np.abs(found.explain(row).contributions - expected).max() <= 1e-12
-
-
-def test_what_is_followed_is_what_onnxruntime_does() -> None:
-    """Every operator on columns, against onnxruntime, with NaN, infinities and zeros."""
-    import onnxruntime
-
-    helper, numbers = onnx.helper, onnx.TensorProto
-    constants = {
-        "row": np.array([[0.5, -2.0, 0.0]]),
-        "one": np.array(1.5),
-        "picked": np.array([2, 0, 0]),
-        "nan": np.array(np.nan),
-    }
-    binary = ["Add", "Sub", "Mul", "Div", "Max", "Min", "Equal", "Less", "LessOrEqual"]
-    binary += ["Greater", "GreaterOrEqual"]
-    nodes = [helper.make_node(kind, ["x", "row"], [kind]) for kind in binary]
-    nodes += [helper.make_node(kind, ["x"], [kind]) for kind in ("Abs", "Neg", "IsNaN", "Identity")]
-    nodes += [
-        helper.make_node("Not", ["Less"], ["Not"]),
-        helper.make_node("And", ["Less", "Equal"], ["And"]),
-        helper.make_node("Or", ["Less", "IsNaN"], ["Or"]),
-        helper.make_node("Where", ["IsNaN", "one", "x"], ["Where"]),
-        helper.make_node("Gather", ["x", "picked"], ["Gather"], axis=1),
-        helper.make_node("Concat", ["x", "Abs"], ["Concat"], axis=1),
-        helper.make_node("Cast", ["x"], ["Cast"], to=numbers.FLOAT),
-        helper.make_node("Cast", ["IsNaN"], ["flag"], to=numbers.DOUBLE),
-    ]
-    names = [node.output[0] for node in nodes]
-    graph = helper.make_graph(
-        nodes,
-        "columns",
-        [helper.make_tensor_value_info("x", numbers.DOUBLE, [1, 3])],
-        [helper.make_empty_tensor_value_info(name) for name in names],
-        [onnx.numpy_helper.from_array(value, name) for name, value in constants.items()],
-    )
-    content = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10
-    ).SerializeToString()
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
-    columns = Columns(read(content), {"x": np.arange(3)}, {})
-    for row in ([0.5, -2.0, 0.0], [np.nan, np.inf, -0.0], [1e-320, -np.inf, 0.1], [0.25, 7, np.nan]):
-        x = np.array([row])
-        mine = columns.values({"x": x})
-        for name, theirs in zip(names, session.run(names, {"x": x}), strict=True):
-            assert mine[name].dtype == theirs.dtype, name
-            np.testing.assert_array_equal(mine[name], theirs, err_msg=name)
-    assert columns.sources["Gather"].tolist() == [2, 0, 0]
-    assert columns.sources["Concat"].tolist() == [0, 1, 2, 0, 1, 2]
-    assert columns.sources["Where"].tolist() == [0, 1, 2]
-
-
-def test_what_is_not_followed() -> None:
-    """Operators over several columns, along rows, out of range, on shapes that do not fit."""
-    helper, numbers = onnx.helper, onnx.TensorProto
-    constants = {
-        "cube": np.ones((1, 1, 1)),
-        "three": np.ones((1, 3)),
-        "tall": np.ones((2, 1)),
-        "far": np.array([7]),
-        "at": np.array([0]),
-    }
-    nodes = [
-        helper.make_node("Add", ["x", "y"], ["different"]),
-        helper.make_node("Add", ["x", "three"], ["wider"]),
-        helper.make_node("Add", ["x", "tall"], ["taller"]),
-        helper.make_node("Add", ["x", "cube"], ["deeper"]),
-        helper.make_node("Concat", ["x", "y"], ["below"], axis=0),
-        helper.make_node("Concat", ["x", "three"], ["beside a constant"], axis=1),
-        helper.make_node("Gather", ["x", "far"], ["out of range"], axis=1),
-        helper.make_node("Gather", ["x", "at"], ["rows"], axis=0),
-        helper.make_node("Cast", ["x"], ["text"], to=numbers.STRING),
-        helper.make_node("Sin", ["x"], ["sine"]),
-        helper.make_node("Abs", ["x"], ["elsewhere"], domain="com.example"),
-        helper.make_node("Abs", ["three"], ["constant"]),
-        helper.make_node("Concat", ["x", "z"], ["narrow"], axis=1),
-        helper.make_node("Add", ["narrow", "x"], ["narrower"]),
-    ]
-    inputs = [helper.make_tensor_value_info(name, numbers.DOUBLE, [1, 2]) for name in "xyz"]
-    graph = helper.make_graph(
-        nodes, "columns", inputs, inputs, [onnx.numpy_helper.from_array(v, n) for n, v in constants.items()]
-    )
-    content = helper.make_model(graph).SerializeToString()
-    given = {"x": np.array([0, 1]), "y": np.array([1, 0]), "z": np.array([2])}
-    columns = Columns(read(content), given, {})
-    assert columns.sources.keys() - given.keys() == {"narrow"}
 
 
 def test_columns_that_are_not_the_features_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
