@@ -17,9 +17,12 @@ from bench.process import ServerProcess
 from tests.end_to_end.test_serving import EXAMPLE, JSON, workers_of
 from tests.end_to_end.test_switching import reload
 
-RELOADS = 1000
-WARM_UP = 100
-"""Reloads after which the allocator has what it needs."""
+pytestmark = pytest.mark.usefixtures("untraced")
+CHAMPION = "xgboost"
+SWITCHED = ("heuristic", "decision_tree")
+"""The small ones: what is to be seen is whether something stays, and each of them is loaded 500 times."""
+RELOADS, WARM_UP = 1000, 100
+"""After so many reloads the allocator has what it needs."""
 MOST_MB = 6.0
 """Growth of a worker that is chance: what is free between pieces in use comes and goes."""
 MOST_THREADS = 16
@@ -34,7 +37,7 @@ def leaky(self, generation):
     kept.append((generation, open("/dev/null"), bytearray(20_000)))
     commit(self, generation)
 def slow(self):
-    sum(range(500 * len(kept)))
+    sum(range(200 * len(kept)))
     return generation(self)
 server.generation.Serving.commit = leaky
 server.generation.Serving.generation = property(slow)
@@ -87,19 +90,18 @@ def latencies_s(servers: Sequence[ServerProcess]) -> list[float]:
     return list(map(median, times))
 
 
-def wear(server: ServerProcess, reloads: int) -> Wear:
-    """Reload so often, each time with models that were not there before."""
-    changes = ({"models": "xgboost"}, {"models": "decision_tree"})
+def wear(server: ServerProcess, reloads: int, warm_up: int) -> Wear:
+    """Reload so often, each time with a model that was not there before."""
 
     def switch(times: int) -> None:
         for number in range(times):
-            assert reload(server, changes[number % 2])[0] == 200
+            assert reload(server, {"models": SWITCHED[number % 2]})[0] == 200
 
-    switch(WARM_UP)
+    switch(warm_up)
     before = state(server)
     switch(reloads)
     after = state(server)
-    with ServerProcess(workers=2, models="heuristic") as fresh:
+    with ServerProcess(workers=2, model_type=CHAMPION, models=CHAMPION) as fresh:
         used_s, fresh_s = latencies_s([server, fresh])
     return Wear(
         max(map(float.__sub__, after.memory_mb, before.memory_mb)),
@@ -123,18 +125,18 @@ def leaky(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServerPro
     monkeypatch.setenv(
         "PYTHONPATH", os.pathsep.join([str(tmp_path), *os.environ.get("PYTHONPATH", "").split()])
     )
-    with ServerProcess(workers=2, models="heuristic") as server:
+    with ServerProcess(workers=2, model_type=CHAMPION, models=CHAMPION) as server:
         yield server
 
 
 def test_a_thousand_reloads_leave_no_trace() -> None:
     """Every one of them loads models and lets others go, on all workers."""
-    with ServerProcess(workers=2, models="heuristic") as server:
-        found = wear(server, RELOADS)
+    with ServerProcess(workers=2, model_type=CHAMPION, models=CHAMPION) as server:
+        found = wear(server, RELOADS, WARM_UP)
         assert worn(found) == []
 
 
 def test_a_leak_would_be_seen(leaky: ServerProcess) -> None:
     """The same test with a fault planted, and a tenth of the reloads."""
-    found = wear(leaky, RELOADS // 10)
+    found = wear(leaky, RELOADS // 10, WARM_UP // 10)
     assert [line.partition(":")[0] for line in worn(found)] == ["memory_mb", "files", "slower"]
