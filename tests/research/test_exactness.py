@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import joblib
 import msgspec
 import numpy as np
 import pytest
 
 from convert import cost, examination
 from convert.errors import Unconvertible
+from convert.plain import plain
 from registry.manifest import Bound
 from research.__main__ import main
 from research.exactness import command, study, tables
@@ -19,12 +23,30 @@ from research.exactness.page import BEGIN, END, figures
 from research.exactness.study import Case, Study, read, write
 from research.exactness.tables import WORDS, Table, renamed, with_categories
 
+pytestmark = pytest.mark.usefixtures("untraced")
 TREE, NAIVE = "DecisionTreeRegressor", "GaussianNB"
+Convert = Callable[[Any, int], bytes]
+
+
+@pytest.fixture(scope="module")
+def usual() -> Convert:
+    """The usual conversion, made once of estimators that are the same: each takes a process that imports
+    every converter, and most tests examine the same two kinds."""
+    made: dict[tuple[str, int], bytes] = {}
+
+    def convert(estimator: Any, features: int) -> bytes:
+        key = joblib.hash(estimator), features
+        if key not in made:
+            made[key] = plain(estimator, features)
+        return made[key]
+
+    return convert
 
 
 @pytest.fixture
-def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, usual: Convert) -> Path:
     """A page with room for figures, the two smallest tables, and little patience for timing."""
+    monkeypatch.setattr(examination, "plain", usual)
     (tmp_path / "page.md").write_text(f"before\n\n{BEGIN}\n{END}\n\nafter\n")
     small = [table for table in tables.tables() if table.name in ("iris", "diabetes")]
     monkeypatch.setattr(study, "tables", lambda: small)
