@@ -20,7 +20,8 @@ from bench.targets.shelf import Shelf
 from bench.targets.target import Ours
 from tests.bench.slowed import Slowed
 
-ROUNDS, SECONDS, WARM_UP_S = 15, 0.15, 0.05
+pytestmark = pytest.mark.usefixtures("untraced")
+ROUNDS, SECONDS, WARM_UP_S = 11, 0.1, 0.03
 SLOWER = 0.35
 """Time wasted in each request, as a share of what an honest one takes: about a quarter fewer answers."""
 FLOOR = 0.85
