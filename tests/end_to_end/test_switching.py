@@ -28,11 +28,27 @@ ROW = b'{"sepal_length":6.0,"sepal_width":2.7,"petal_length":5.1,"petal_width":1
 PATH = "/predict?probabilities=true"
 
 
-@pytest.fixture
-def server() -> Iterator[ServerProcess]:
+@pytest.fixture(scope="module")
+def shared() -> Iterator[ServerProcess]:
     """Three workers, the shipped models."""
     with ServerProcess(workers=WORKERS) as running:
         yield running
+
+
+@pytest.fixture
+def server(shared: ServerProcess) -> ServerProcess:
+    """The shared one with the heuristic, whatever the tests before it have set."""
+    assert reload(shared, {"model_type": None, "max_batch_rows": None})[0] == 200
+    return shared
+
+
+@pytest.fixture(scope="module")
+def shelved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServerProcess, Path]]:
+    """Two workers with nothing but the heuristic, and their registry, which may be damaged."""
+    registry = tmp_path_factory.mktemp("switching") / "registry"
+    shutil.copytree(SHIPPED_REGISTRY, registry)
+    with ServerProcess(workers=2, registry=registry, models=["heuristic"]) as running:
+        yield running, registry
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +69,11 @@ def reload(server: ServerProcess, change: dict[str, Any] | None = None) -> tuple
     return status, answer
 
 
+def generation_of(server: ServerProcess) -> int:
+    """The one that is served."""
+    return int(json.loads(call(server, "GET", "/health")[2])["generation"])
+
+
 def who_answers(server: ServerProcess, times: int = 40) -> set[tuple[str, str]]:
     """(model, generation) of many answers, each on a new connection: they meet all workers."""
     found = set()
@@ -65,6 +86,7 @@ def who_answers(server: ServerProcess, times: int = 40) -> set[tuple[str, str]]:
 
 def test_after_the_200_no_worker_answers_with_the_old_model(server: ServerProcess) -> None:
     """From the acknowledgement on, every worker and every open connection serves the new generation."""
+    before = generation_of(server)
     open_connections = [server.connect() for _ in range(12)]
     for connection in open_connections:
         connection.request("POST", "/predict", EXAMPLE, JSON)
@@ -72,7 +94,13 @@ def test_after_the_200_no_worker_answers_with_the_old_model(server: ServerProces
     status, answer = reload(server, {"model_type": "xgboost"})
     assert (status, answer) == (
         200,
-        {"generation": 2, "model": "xgboost", "version": 1, "workers": WORKERS, "needs_restart": []},
+        {
+            "generation": before + 1,
+            "model": "xgboost",
+            "version": 1,
+            "workers": WORKERS,
+            "needs_restart": [],
+        },
     )
     for connection in open_connections:
         connection.request("POST", "/predict", EXAMPLE, JSON)
@@ -80,8 +108,8 @@ def test_after_the_200_no_worker_answers_with_the_old_model(server: ServerProces
         response.read()
         assert response.headers["X-Model-Name"] == "xgboost"
         connection.close()
-    assert who_answers(server) == {("xgboost", "2")}
-    assert json.loads(call(server, "GET", "/health")[2])["generation"] == 2
+    assert who_answers(server) == {("xgboost", str(before + 1))}
+    assert generation_of(server) == before + 1
 
 
 class Caller(threading.Thread):
@@ -118,7 +146,7 @@ class Caller(threading.Thread):
 
 def test_switching_under_load_loses_nothing(server: ServerProcess, expected: dict[str, bytes]) -> None:
     """Every answer is 200 and is its own model's; none is older than what was acknowledged before."""
-    acknowledged, stop = [1], threading.Event()
+    acknowledged, stop = [generation_of(server)], threading.Event()
     callers = [Caller(server, acknowledged, stop, churn=number % 2 == 0) for number in range(8)]
     for caller in callers:
         caller.start()
@@ -141,14 +169,14 @@ def test_switching_under_load_loses_nothing(server: ServerProcess, expected: dic
 
 def test_a_killed_worker_is_replaced_at_the_committed_generation(server: ServerProcess) -> None:
     """``kill -9`` of one worker: its replacement never serves anything older."""
-    reload(server, {"model_type": "random_forest"})
+    committed = reload(server, {"model_type": "random_forest"})[1]["generation"]
     before = workers_of(server)
     os.kill(min(before), signal.SIGKILL)
     deadline = time.monotonic() + 20
-    while not workers_of(server) - before or joined(server) < WORKERS:
+    while not workers_of(server) - before or joined(server, committed) < WORKERS:
         assert time.monotonic() < deadline, server.stderr
         time.sleep(0.05)
-    assert who_answers(server) == {("random_forest", "2")}
+    assert who_answers(server) == {("random_forest", str(committed))}
     assert reload(server, {"model_type": "xgboost"})[1]["workers"] == WORKERS
 
 
@@ -161,49 +189,50 @@ def test_a_worker_that_dies_again_and_again_is_replaced(server: ServerProcess) -
         while not workers_of(server) - before:
             assert time.monotonic() < deadline, server.stderr
             time.sleep(0.02)
-    assert reload(server, {"model_type": "xgboost"})[0] == 200
-    assert who_answers(server) == {("xgboost", "2")}
+    status, answer = reload(server, {"model_type": "xgboost"})
+    assert status == 200
+    assert who_answers(server) == {("xgboost", str(answer["generation"]))}
 
 
-def joined(server: ServerProcess) -> int:
-    """How many of the present workers serve generation 2, by the log."""
-    said = [line for line in server.stderr.splitlines() if "serving generation 2:" in line]
+def joined(server: ServerProcess, generation: int) -> int:
+    """How many of the present workers serve it, by the log."""
+    said = [line for line in server.stderr.splitlines() if f"serving generation {generation}:" in line]
     return len({line.split("[")[1].split("]")[0] for line in said} & {str(pid) for pid in workers_of(server)})
 
 
 @pytest.mark.parametrize("file", ["model.onnx", "golden.json", "manifest.json", "SHA256SUMS"])
 @pytest.mark.parametrize("damage", [flip, Path.unlink])
-def test_a_damaged_entry_changes_nothing_on_any_worker(tmp_path: Path, file: str, damage: Any) -> None:
+def test_a_damaged_entry_changes_nothing_on_any_worker(
+    shelved: tuple[ServerProcess, Path], file: str, damage: Any
+) -> None:
     """409 with the reason; the old generation serves on everywhere; a mended entry is then taken."""
-    registry = tmp_path / "registry"
-    shutil.copytree(SHIPPED_REGISTRY, registry)
-    with ServerProcess(workers=2, registry=registry, models=["heuristic"]) as server:
-        damaged = registry / "xgboost" / "1" / file
-        sound = damaged.read_bytes()
-        damage(damaged)
-        status, answer = reload(server, {"model_type": "xgboost"})
-        assert status == 409
-        assert answer["detail"].startswith("xgboost@1: ")
-        assert str(tmp_path) not in answer["detail"]
-        assert who_answers(server) == {("heuristic", "1")}
-        assert call(server, "GET", "/health/ready")[0] == 200
-        damaged.write_bytes(sound)
-        assert reload(server, {"model_type": "xgboost"})[0] == 200
-        assert who_answers(server) == {("xgboost", "2")}
+    server, registry = shelved
+    before = reload(server, {"model_type": None})[1]["generation"]  # lets go of what an earlier test loaded
+    damaged = registry / "xgboost" / "1" / file
+    sound = damaged.read_bytes()
+    damage(damaged)
+    status, answer = reload(server, {"model_type": "xgboost"})
+    assert status == 409
+    assert answer["detail"].startswith("xgboost@1: ")
+    assert str(registry.parent) not in answer["detail"]
+    assert who_answers(server) == {("heuristic", str(before))}
+    assert call(server, "GET", "/health/ready")[0] == 200
+    damaged.write_bytes(sound)
+    assert reload(server, {"model_type": "xgboost"})[0] == 200
+    assert who_answers(server) == {("xgboost", str(before + 1))}
 
 
-def test_golden_rows_that_fail_keep_a_model_from_serving(tmp_path: Path) -> None:
+def test_golden_rows_that_fail_keep_a_model_from_serving(shelved: tuple[ServerProcess, Path]) -> None:
     """A sound-looking entry whose model answers otherwise than its training library is refused everywhere."""
-    registry = tmp_path / "registry"
-    shutil.copytree(SHIPPED_REGISTRY, registry)
+    server, registry = shelved
     store = Store(registry)
     tree, forest = store.read("decision_tree", 1), store.read("random_forest", 1)
     store.publish(tree.manifest, tree.model, forest.golden)
-    with ServerProcess(workers=2, registry=registry) as server:
-        status, answer = reload(server, {"model_type": "decision_tree@2"})
-        assert status == 409
-        assert "golden rows fail" in answer["detail"]
-        assert who_answers(server) == {("heuristic", "1")}
+    before = reload(server, {"model_type": None})[1]["generation"]
+    status, answer = reload(server, {"model_type": "decision_tree@2"})
+    assert status == 409
+    assert "golden rows fail" in answer["detail"]
+    assert who_answers(server) == {("heuristic", str(before))}
 
 
 @pytest.mark.parametrize(
@@ -216,10 +245,11 @@ def test_golden_rows_that_fail_keep_a_model_from_serving(tmp_path: Path) -> None
 )
 def test_a_wrong_reload_is_refused(server: ServerProcess, change: dict[str, Any], words: str) -> None:
     """422 that names the setting; nothing changed."""
+    before = generation_of(server)
     status, answer = reload(server, change)
     assert status == 422
     assert words in answer["detail"]
-    assert who_answers(server) == {("heuristic", "1")}
+    assert who_answers(server) == {("heuristic", str(before))}
 
 
 def test_the_file_is_read_again_and_the_override_stays(tmp_path: Path) -> None:
@@ -258,11 +288,13 @@ def mps_reload(
 
 def test_the_reload_command(server: ServerProcess) -> None:
     """``mps reload`` sets, reports and forgets; what is refused is one line on stderr and code 1."""
+    then = generation_of(server) + 1
     done = mps_reload(server, "model_type=xgboost", "max_batch_rows=5")
-    assert (done.returncode, done.stdout) == (0, f"generation 2: xgboost@1 on {WORKERS} worker(s)\n")
+    assert (done.returncode, done.stdout) == (0, f"generation {then}: xgboost@1 on {WORKERS} worker(s)\n")
     batch = json.dumps({"instances": [[5.1, 3.5, 1.4, 0.2]] * 6}).encode()
     assert call(server, "POST", "/predict/batch", batch)[0] == 413
-    assert mps_reload(server, "--forget", "model_type").stdout.startswith("generation 3: heuristic@1")
+    forgotten = mps_reload(server, "--forget", "model_type")
+    assert forgotten.stdout.startswith(f"generation {then + 1}: heuristic@1")
     refused = mps_reload(server, "model_type=nope")
     assert (refused.returncode, refused.stderr.count("\n")) == (1, 1)
     assert "no model 'nope'" in refused.stderr
@@ -271,7 +303,7 @@ def test_the_reload_command(server: ServerProcess) -> None:
 
 def test_twenty_reloads_at_once(server: ServerProcess) -> None:
     """Each is done once; the workers end on one generation."""
-    answers: list[int] = []
+    before, answers = generation_of(server), list[int]()
 
     def ask() -> None:
         answers.append(reload(server, {"model_type": "xgboost"})[1]["generation"])
@@ -281,8 +313,8 @@ def test_twenty_reloads_at_once(server: ServerProcess) -> None:
         thread.start()
     for thread in threads:
         thread.join(30)
-    assert sorted(answers) == list(range(2, 22))
-    assert who_answers(server) == {("xgboost", "21")}
+    assert sorted(answers) == list(range(before + 1, before + 21))
+    assert who_answers(server) == {("xgboost", str(before + 20))}
 
 
 def test_sighup_reads_the_configuration_again(tmp_path: Path) -> None:
