@@ -20,6 +20,7 @@ from registry.store import Store
 from server.__main__ import main as mps
 from server.settings import SHIPPED_REGISTRY, describe
 
+pytestmark = pytest.mark.usefixtures("untraced")
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
 JSON = {"Content-Type": "application/json"}

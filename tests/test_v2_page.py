@@ -16,6 +16,7 @@ from server.v2.metadata import EXTENSIONS
 from tests import kserve_client
 from tests.end_to_end.test_serving import free_port
 
+pytestmark = pytest.mark.usefixtures("untraced")
 PAGE = (Path(__file__).parent.parent / "docs" / "v2.md").read_text("utf-8")
 BLOCKS: list[tuple[str, str, str]] = re.findall(
     r"```(sh|python)\n(.*?)```\n\n```(?:json|text)\n(.*?)```", PAGE, re.DOTALL

@@ -13,6 +13,7 @@ from bench.goals import MANY, ONE
 from bench.targets.shelf import Shelf
 from tests.bench.timed import timed
 
+pytestmark = pytest.mark.usefixtures("untraced")
 QUICK = ["--rounds", "2", "--seconds", "0.2", "--warm-up", "0.05"]
 
 

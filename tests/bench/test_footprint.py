@@ -26,6 +26,7 @@ from bench.weight import Memory, ModelWeight, memory, publish_copies
 from registry.store import Entry, Store
 from server.settings import SHIPPED_REGISTRY
 
+pytestmark = pytest.mark.usefixtures("untraced")
 MB = 1_000_000
 
 

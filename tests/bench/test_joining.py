@@ -25,6 +25,7 @@ from server.answering import style
 from server.model import Model
 from server.schema import Row
 
+pytestmark = pytest.mark.usefixtures("untraced")
 LONG_S = 20.0
 """Nothing takes it; a test that hangs ends."""
 

@@ -15,6 +15,7 @@ from bench.spread import Spread
 from bench.targets.shelf import Shelf
 from tests.bench.timed import timed
 
+pytestmark = pytest.mark.usefixtures("untraced")
 QUICK = ["--rounds", "1", "--seconds", "0.5", "--warm-up", "0.1"]
 
 

@@ -12,6 +12,7 @@ from bench.errors import LoadFailed
 from bench.process import ServerProcess
 from bench.scaling import example
 
+pytestmark = pytest.mark.usefixtures("untraced")
 QUICK = ["--rounds", "2", "--seconds", "0.15", "--warm-up", "0.05"]
 
 

@@ -22,6 +22,7 @@ from bench.switching import MODELS, distinct_answers
 from bench.timeline import timeline
 from tests.bench.timed import timed
 
+pytestmark = pytest.mark.usefixtures("untraced")
 BODIES = {model: f"what {model} says" for model in MODELS}
 RELOADS = (Reload("heuristic", 2, -2.0, -1.9), Reload("xgboost", 3, 10.0, 10.1))
 LARGEST_BYTES = 300_000

@@ -18,6 +18,7 @@ from bench.process import ServerProcess
 from bench.table import Measurement, Measurements
 from registry.manifest import Metric
 
+pytestmark = pytest.mark.usefixtures("untraced")
 BEGIN, END = begin(MODELS), end(MODELS)
 QUICK = ["table", "--models", "heuristic,xgboost", "--requests", "50"]
 

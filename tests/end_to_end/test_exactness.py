@@ -26,6 +26,7 @@ from convert.__main__ import main as mps_convert
 from registry.store import Store
 from server.session import within
 
+pytestmark = pytest.mark.usefixtures("untraced")
 SEEDED: dict[str, Any] = {"random_state": 0, "n_jobs": 1}
 
 

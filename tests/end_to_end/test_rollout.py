@@ -19,6 +19,8 @@ from bench.process import ServerProcess
 from tests.end_to_end.test_serving import call
 from tests.end_to_end.test_switching import reload, who_answers
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 
 def started(**settings: Any) -> ServerProcess:
     """A forest as the champion; a busy machine aborts nothing."""

@@ -31,6 +31,7 @@ from tests.end_to_end.test_serving import call, workers_of
 from tests.server.homemade import ROWS
 from tests.server.v2.asking import IRIS_ROWS, LENGTH, homemade, iris, request
 
+pytestmark = pytest.mark.usefixtures("untraced")
 LOADED = ("random_forest", "words", "truths", "amount")
 BROKEN = (OSError, http.client.HTTPException)
 Ask = Callable[..., Any]
