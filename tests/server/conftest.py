@@ -22,7 +22,7 @@ from server.settings import SHIPPED_REGISTRY
 from server.shadow import Busy, Shadows
 from tests.server.application import TOKEN, Client, serve
 from tests.server.shadowing import Watched
-from tests.server.stage import until
+from tests.server.stage import Stage, until
 
 
 @pytest.fixture
@@ -104,3 +104,19 @@ def end_loop(front: Front) -> None:
 def client(connect: Callable[..., Client]) -> Client:
     """A client of the application with default settings and an admin token."""
     return connect(admin_token=TOKEN)
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    """A supervisor for one worker."""
+    stage = Stage(tmp_path / "state")
+    yield stage
+    stage.close()
+
+
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[Stage]:
+    """A supervisor for two workers."""
+    stage = Stage(tmp_path / "state", MPS_WORKERS="2")
+    yield stage
+    stage.close()
