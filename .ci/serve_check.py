@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -42,10 +43,12 @@ def main() -> int:
         return check()
     with tempfile.TemporaryDirectory() as folder:
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        python = Path(folder) / "bin" / "python"
-        lock = str(ROOT / "constraints.txt")
+        python, source = Path(folder) / "bin" / "python", Path(folder) / "source"
+        # Two installs from one folder would write the same files at the same time.
+        shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".*", "build", "*.egg-info"))
+        lock = str(source / "constraints.txt")
         subprocess.run(
-            [python, "-m", "pip", "install", "--quiet", "-c", lock, str(ROOT)], check=True, cwd=folder
+            [python, "-m", "pip", "install", "--quiet", "-c", lock, str(source)], check=True, cwd=folder
         )
         return subprocess.run([python, "-I", __file__], cwd=folder, check=False).returncode
 
