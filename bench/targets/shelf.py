@@ -38,6 +38,12 @@ def stocked(folder: Path) -> Shelf:
     _run(["-m", FORESTER, str(folder)])
     told = ["--name", NAME, "--data", "research/iris.csv", "--registry", str(registry), "--promote"]
     _run(["-m", "server", "convert", f"{FORESTER}:{NAME}", *told])
+    return found(folder)
+
+
+def found(folder: Path) -> Shelf:
+    """What ``stocked`` has made in this folder."""
+    registry = folder / "registry"
     labels = json.loads((folder / "labels.json").read_bytes())
     return Shelf(registry, registry / NAME / "1", folder / "forest.joblib", tuple(labels))
 

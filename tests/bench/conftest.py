@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from bench.process import ServerProcess
-from bench.targets.shelf import Shelf, stocked
+from bench.targets.shelf import Shelf, found, stocked
 from registry.manifest import (
     Bound,
     Card,
@@ -50,9 +51,17 @@ def leftovers() -> Callable[[], list[Any]]:
 
 
 @pytest.fixture(scope="session")
-def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
-    """The forest that every target serves, trained and converted."""
-    return stocked(tmp_path_factory.mktemp("shelf"))
+def shelf(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Shelf:
+    """The forest that every target serves, trained and converted: by whichever process needs it first."""
+    if worker_id == "master":
+        return stocked(tmp_path_factory.mktemp("shelf"))
+    folder = tmp_path_factory.getbasetemp().parent / "shelf"  # of all processes of this run
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            folder.mkdir()
+            return stocked(folder)
+    return found(folder)
 
 
 @pytest.fixture(scope="session")
