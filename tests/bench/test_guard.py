@@ -41,9 +41,9 @@ def test_a_slow_model_breaks_the_build(
         "--registry",
         str(slow_registry),
         "--seconds",
-        "1",
+        "2",
         "--rate",
-        "12",
+        "6",
         "--out",
         str(tmp_path),
     ]
@@ -58,7 +58,7 @@ def test_a_slow_model_breaks_the_build(
 
 def test_normal_models_keep_a_generous_budget(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Alone, beside batches and while switching; the report says machine, versions and command."""
-    words = ["guard", "--models", "heuristic,xgboost", "--budget-ms", "100", "--together"]
+    words = ["guard", "--models", "heuristic,xgboost", "--budget-ms", "1000", "--together"]
     assert main([*words, *QUICK, "--out", str(tmp_path)]) == 0
     assert outcomes(tmp_path) == {
         "heuristic": "kept",
@@ -67,7 +67,7 @@ def test_normal_models_keep_a_generous_budget(tmp_path: Path, capsys: pytest.Cap
         "switching heuristic / xgboost": "kept",
     }
     written = report(tmp_path)
-    assert written["command"].startswith("mps bench guard --models heuristic,xgboost --budget-ms 100")
+    assert written["command"].startswith("mps bench guard --models heuristic,xgboost --budget-ms 1000")
     assert written["machine"]["packages"]["granian"]
     assert capsys.readouterr().out in (tmp_path / "guard.md").read_text("utf-8")
 
