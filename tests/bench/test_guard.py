@@ -19,7 +19,7 @@ from bench.samples import Samples
 from bench.traffic import Traffic
 
 pytestmark = pytest.mark.usefixtures("untraced")
-QUICK = ["--seconds", "1", "--rate", "40"]
+QUICK = ["--seconds", "2", "--rate", "40"]
 TRAFFIC = Traffic("JsonPredict", rate_rps=40, seconds=1, model="a")
 
 
