@@ -10,6 +10,8 @@ from research.exactness.command import add_exactness, exactness
 from research.experiments import EXPERIMENTS
 from research.iris import dataset, write_csv
 from research.report import ReportError, read_cards, rewrite, table
+from research.study.command import add_study, study
+from research.study.errors import StudyError
 from research.training import train
 
 HOME = Path(__file__).parent
@@ -20,9 +22,15 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command; 0 done, 1 failed with one line on stderr, 2 usage (raised as SystemExit)."""
     args = _parser().parse_args(argv)
     try:
-        commands = {"train": _train, "list": _list, "report": _report, "exactness": exactness}
+        commands = {
+            "train": _train,
+            "study": study,
+            "report": _report,
+            "exactness": exactness,
+            "list": _list,
+        }
         return commands[args.command](args)
-    except ReportError as error:
+    except (ReportError, StudyError) as error:
         print(f"mps research: {error}", file=sys.stderr)
     except OSError as error:
         print(f"mps research: cannot write {error.filename}: {error.strerror}", file=sys.stderr)
@@ -37,6 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     training.add_argument("names", nargs="*", metavar="NAME", type=_known, help=everything)
     commands.add_parser("list", help="the experiments, one line each")
     report = commands.add_parser("report", help=f"write the figures of results/ into {JOURNAL}")
+    add_study(commands)
     add_exactness(commands)
     for command in (training, report):
         command.add_argument("--out", type=Path, default=HOME, metavar="DIR", help="default: %(default)s")

@@ -1,0 +1,1 @@
+"""One short file says what to study; everything else is the same for every table."""
