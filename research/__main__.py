@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from research.claims.command import add_claims, claims
 from research.exactness.command import add_exactness, exactness
 from research.experiments import EXPERIMENTS
 from research.iris import dataset, write_csv
@@ -25,6 +26,7 @@ def main(argv: list[str] | None = None) -> int:
         commands = {
             "train": _train,
             "study": study,
+            "claims": claims,
             "report": _report,
             "exactness": exactness,
             "list": _list,
@@ -46,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("list", help="the experiments, one line each")
     report = commands.add_parser("report", help=f"write the figures of results/ into {JOURNAL}")
     add_study(commands)
+    add_claims(commands)
     add_exactness(commands)
     for command in (training, report):
         command.add_argument("--out", type=Path, default=HOME, metavar="DIR", help="default: %(default)s")

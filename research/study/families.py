@@ -100,6 +100,13 @@ class Heuristic(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return tuple(np.bincount(labels, minlength=len(self.classes)).tolist())
 
 
+def usual(rows: Rows) -> dict[str, Family]:
+    """Every kind that needs no person and can learn from these rows."""
+    holes = bool(np.isnan(rows.X).any())
+    kinds = dict.fromkeys(kind for kind, _ in ESTIMATORS)
+    return {kind: Family() for kind in kinds if not (kind == "linear" and holes)}
+
+
 def estimator(name: str, family: Family, rows: Rows, seed: int) -> Any:
     """An unfitted estimator: one thread, and the study's seed where chance has a part.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -37,6 +37,8 @@ class Candidate:
     grid: dict[str, list[Any]]
     rows: Rows
     seed: int
+    parameters: dict[str, Any]
+    """Those that the study sets."""
 
     @property
     def stratified(self) -> bool:
@@ -89,9 +91,7 @@ def _sampled(candidate: Candidate, method: Sampled) -> Candidate:
         return candidate
     chosen = ways.sample(rows.y, method.rows, candidate.seed, candidate.stratified)
     smaller = Rows(rows.name, rows.features, rows.X[chosen], rows.y[chosen], rows.classes, rows.units)
-    return Candidate(
-        candidate.name, candidate.kind, candidate.estimator, candidate.grid, smaller, candidate.seed
-    )
+    return replace(candidate, rows=smaller)
 
 
 def _run(candidate: Candidate, name: str, method: Sampled) -> Validated:

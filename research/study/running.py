@@ -17,7 +17,7 @@ from research.study.methods import Candidate, Validated, validate
 from research.study.results import Comparison, FamilyResult, Results
 from research.study.rows import Rows
 from research.study.scoring import calibration, confused, mae, scores
-from research.study.specification import Methods, Study, kind_of
+from research.study.specification import Family, Methods, Study, kind_of
 from research.validation.heldout import HeldOut
 from research.validation.paired import corrected_resampled_t, holm, mcnemar
 
@@ -34,14 +34,14 @@ def candidates(study: Study, home: Path) -> list[Candidate]:
         StudyError: something in the study file does not fit the rows.
     """
     found = rows.load(study.data, study.seed, home)
-    return [_candidate(study, name, found) for name in study.families]
+    wanted = study.families or families.usual(found)
+    return [_candidate(study, name, family, found) for name, family in wanted.items()]
 
 
-def _candidate(study: Study, name: str, found: Rows) -> Candidate:
-    family = study.families[name]
+def _candidate(study: Study, name: str, family: Family, found: Rows) -> Candidate:
     made = families.estimator(name, family, found, study.seed)
     grid = families.grid(name, family, made)
-    return Candidate(name, kind_of(name, family), made, grid, found, study.seed)
+    return Candidate(name, kind_of(name, family), made, grid, found, study.seed, dict(family.parameters))
 
 
 def run(name: str, study: Study, entered: list[Candidate], say: Say, jobs: int = 1) -> Results:
@@ -63,14 +63,14 @@ def run(name: str, study: Study, entered: list[Candidate], say: Say, jobs: int =
     table = entered[0].rows
     return Results(
         name=name,
-        title=study.title,
+        title=study.title or name,
         about=study.about,
         task=table.task,
         rows=len(table.y),
         features=table.features,
         classes=table.classes,
         sha256="" if study.data.generated else fingerprint(table.X, table.y),
-        families=tuple(_result(each, study, validated[each.name], left_out[each.name]) for each in entered),
+        families=tuple(_result(each, validated[each.name], left_out[each.name]) for each in entered),
         comparisons=tuple(_compared(validated, bool(table.classes))),
     )
 
@@ -83,10 +83,7 @@ def _validated(each: Candidate, methods: Methods) -> tuple[list[Validated], dict
         raise StudyError(f"families.{each.name} cannot be validated: {reason}") from error
 
 
-def _result(
-    each: Candidate, study: Study, validated: list[Validated], left_out: dict[str, str]
-) -> FamilyResult:
-    family = study.families[each.name]
+def _result(each: Candidate, validated: list[Validated], left_out: dict[str, str]) -> FamilyResult:
     surest = best(validated)
     classes = each.rows.classes
     answers = surest.repeats[0] if surest and classes else None
@@ -95,7 +92,7 @@ def _result(
         name=each.name,
         kind=each.kind,
         interpretability=families.INTERPRETABILITY[each.kind],
-        parameters=dict(family.parameters),
+        parameters=each.parameters,
         scores=tuple(score for done in validated for score in scores(done.method, done.how, done.repeats)),
         left_out=left_out,
         calibration=calibration(surest.method, how, answers) if surest and answers else None,

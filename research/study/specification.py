@@ -142,22 +142,26 @@ class Methods(Part, frozen=True, kw_only=True):
             raise ValueError(f"methods: expected one or more of {', '.join(self.__struct_fields__)}")
 
 
-class Study(Part, frozen=True, kw_only=True):
-    """A study file."""
+USUAL = Methods(repeated_k_fold=RepeatedKFold(folds=5, repeats=2), hold_out=HoldOut())
 
-    title: str
-    about: str
+
+class Study(Part, frozen=True, kw_only=True):
+    """A study file; only ``[data]`` must be there."""
+
+    title: str = ""
+    """Default: the name of the file."""
+    about: str = "Rows of your own"
     """One line: what the rows are."""
     seed: int = 0
     """Of every choice by chance: folds, samples, trees."""
     data: Data
-    families: dict[str, Family]
-    methods: Methods
+    families: dict[str, Family] = {}
+    """Default: every kind that can learn from the rows, with the libraries' own parameters."""
+    methods: Methods = USUAL
+    """Default: five folds, twice, and one split."""
 
     def __post_init__(self) -> None:
         """Refuse families that nobody knows, or that could not be kept under their name."""
-        if not self.families:
-            raise ValueError("expected one or more [families.NAME]")
         for name, family in self.families.items():
             if not NAME.fullmatch(name):
                 raise ValueError(f"families: {name!r} cannot be the name of a model")

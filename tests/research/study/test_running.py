@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from joblib import parallel_config
 from sklearn.metrics import accuracy_score, r2_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
 from sklearn.tree import DecisionTreeClassifier
 
 from research.study import families
 from research.study.errors import StudyError
-from research.study.results import Results
+from research.study.results import Results, encoded
 from research.study.running import candidates, run
 from research.study.scoring import mae, r2
 from research.study.specification import read
@@ -112,6 +113,16 @@ def test_values_as_scikit_learn_has_them() -> None:
     assert r2(truth, answers) == pytest.approx(r2_score(truth, answers))
     assert mae(truth, answers) == pytest.approx(np.abs(truth - answers).mean())
     assert np.isnan(r2(np.ones(3), answers[:3]))
+
+
+def test_two_at_a_time_find_the_same(small: Made) -> None:
+    """Byte for byte, and in the order of the study."""
+    study = read(small.file)
+    said: list[str] = []
+    with parallel_config("threading"):  # processes only take longer to start
+        results = run("small", study, candidates(study, small.file.parent), said.append, jobs=2)
+    assert encoded(results) == (small.out / "results.json").read_bytes()
+    assert [step.split()[1] for step in said] == [f"{name}:" for name in study.families]
 
 
 def test_what_a_library_refuses_is_told(write: Write) -> None:

@@ -67,10 +67,10 @@ def test_what_is_refused(write: Write, text: tuple[str, str], told: str) -> None
 
 
 def test_nothing_to_do(write: Write) -> None:
-    """No family, no method, no file: each is told."""
+    """No data, no method, no file: each is told."""
     head = SMALL.partition("[families.heuristic]")[0]
-    with pytest.raises(StudyError, match=r"expected one or more \[families.NAME\]"):
-        read(write(head + "[families]\n[methods]\nhold_out = {}"))
+    with pytest.raises(StudyError, match="missing required field `data`"):
+        read(write("title = 'Nothing'"))
     with pytest.raises(StudyError, match="expected one or more of leave_one_out, repeated_k_fold"):
         read(write(head + "[families.linear]\n[methods]"))
     with pytest.raises(StudyError, match="no study 'nowhere'; there are: breast_cancer, diabetes"):
@@ -113,6 +113,20 @@ def test_rules_name_classes(write: Write) -> None:
     path = write(VALUES, ("[families.linear]", '[families.heuristic]\notherwise = "rose"'))
     with pytest.raises(StudyError, match="a heuristic names classes, and this is a regression"):
         candidates(read(path), path.parent)
+
+
+def test_three_lines_are_enough(write: Write) -> None:
+    """Every kind but the heuristic, which a person must write, and the linear one where there are holes."""
+    path = write('[data]\nfile = "rows.csv"\ntarget = "species"\nfeatures = ["length", "width"]')
+    study = read(path)
+    kinds = [each.name for each in candidates(study, path.parent)]
+    assert kinds == ["linear", "decision_tree", "random_forest", "xgboost"]
+    assert study.methods.repeated_k_fold
+    assert study.methods.hold_out
+    rows = (path.parent / "rows.csv").read_text().splitlines()
+    rows[3] = "," + rows[3].partition(",")[2]
+    (path.parent / "rows.csv").write_text("\n".join(rows))
+    assert [each.name for each in candidates(study, path.parent)] == kinds[1:]
 
 
 def test_a_family_may_have_a_name_of_its_own(write: Write) -> None:

@@ -1,0 +1,1 @@
+"""What was said of the four models, each saying held against a figure."""
