@@ -31,6 +31,15 @@ def measure(model: bytes, signature: Signature, row: tuple[Value, ...]) -> Measu
     )
 
 
+def opened(model: bytes, signature: Signature) -> Session:
+    """The session that will serve these bytes, for who weighs or times it alone.
+
+    Raises:
+        BrokenEntry: it refuses them.
+    """
+    return Session(model, signature)
+
+
 def _latency_us(session: Session, row: tuple[Value, ...]) -> tuple[float, float]:
     taken = np.empty(WARM_UP + ROUNDS * RUNS)
     for run in range(len(taken)):

@@ -1,0 +1,1 @@
+"""What each model costs to run: as its library has it, as a graph, and served."""
