@@ -10,7 +10,8 @@ from research.claims.command import add_claims, claims
 from research.exactness.command import add_exactness, exactness
 from research.experiments import EXPERIMENTS
 from research.iris import dataset, write_csv
-from research.report import ReportError, read_cards, rewrite, table
+from research.production.command import add_measure, measure
+from research.report import ReportError, refresh, rewrite, table
 from research.study.command import add_study, study
 from research.study.errors import StudyError
 from research.training import train
@@ -27,6 +28,7 @@ def main(argv: list[str] | None = None) -> int:
             "train": _train,
             "study": study,
             "claims": claims,
+            "measure": measure,
             "report": _report,
             "exactness": exactness,
             "list": _list,
@@ -46,9 +48,10 @@ def _parser() -> argparse.ArgumentParser:
     everything = f"default: {' '.join(EXPERIMENTS)}"
     training.add_argument("names", nargs="*", metavar="NAME", type=_known, help=everything)
     commands.add_parser("list", help="the experiments, one line each")
-    report = commands.add_parser("report", help=f"write the figures of results/ into {JOURNAL}")
+    report = commands.add_parser("report", help=f"write {JOURNAL} and reports/ again from the kept figures")
     add_study(commands)
     add_claims(commands)
+    add_measure(commands)
     add_exactness(commands)
     for command in (training, report):
         command.add_argument("--out", type=Path, default=HOME, metavar="DIR", help="default: %(default)s")
@@ -78,7 +81,8 @@ def _list(args: argparse.Namespace) -> int:
 
 def _report(args: argparse.Namespace) -> int:
     page = args.out / JOURNAL
-    rewrite(page, read_cards(args.out))
+    refresh(args.out)
+    rewrite(page, args.out)
     print(page)
     return 0
 

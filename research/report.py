@@ -1,19 +1,33 @@
-"""Tables of the figures: for the terminal, and for the journal."""
+"""The journal and the reports, written again from the kept figures."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
 
 from registry.manifest import Card
+from research.claims import accuracy
+from research.claims import command as claims
+from research.claims.page import claim_table
 from research.evaluation import CROSS_VALIDATED, TRAINING
 from research.experiments import EXPERIMENTS
+from research.markdown import between, markers, put
+from research.overview import overview, studies
+from research.production import command as production
+from research.production.choice import contenders
+from research.production.claims import claims as production_claims
+from research.production.measuring import read as read_measured
+from research.production.page import choice_table, cost_table
+from research.study.command import RESULTS as STUDY_RESULTS
+from research.study.command import read_results, write_page
+from research.study.page import pairs, scores
+from research.study.results import Results
 from research.training import RESULTS
 
-BEGIN = "<!-- figures: written by `mps research report`, do not edit -->"
-END = "<!-- end of figures -->"
+REPORTS, IRIS = production.REPORTS, claims.IRIS
+BEGIN, END = markers("figures")
 
 
 class ReportError(Exception):
@@ -42,25 +56,64 @@ def table(cards: Mapping[str, Card]) -> str:
     """A Markdown table: model, right answers on the training rows, cross-validated accuracy."""
     lines = ["| model | right on the training rows | cross-validated accuracy |", "|---|---|---|"]
     for name, card in cards.items():
-        values = {metric.name: metric.value for metric in card.metrics}
+        metrics = {metric.name: metric for metric in card.metrics}
+        trained, unseen = metrics[TRAINING].value, metrics[CROSS_VALIDATED]
         rows = card.training_data.rows
-        trained = f"{round(values[TRAINING] * rows)}/{rows} ({values[TRAINING]:.1%})"
-        lines.append(f"| {name} | {trained} | {values[CROSS_VALIDATED]:.1%} |")
+        right = f"{round(trained * rows)}/{rows} ({trained:.1%})"
+        lines.append(f"| {name} | {right} | {between(unseen.value, unseen.low, unseen.high)} |")
     return "\n".join(lines)
 
 
-def rewrite(page: Path, cards: Mapping[str, Card]) -> None:
-    """Put a fresh table between the page's markers; the rest stays.
+BLOCKS: dict[str, Callable[[Path], str]] = {
+    "figures": lambda home: table(read_cards(home)),
+    "scores": lambda home: scores(_iris(home), "accuracy"),
+    "pairs": lambda home: pairs(_iris(home)),
+    "claims": lambda home: claim_table(
+        accuracy.claims(_iris(home), claims.read_evidence(home / REPORTS / claims.CLAIMS))
+    ),
+    "costs": lambda home: cost_table(contenders(read_measured(home / production.MEASURED), _iris(home))),
+    "cost claims": lambda home: claim_table(production_claims(read_measured(home / production.MEASURED))),
+    "choice": lambda home: choice_table(
+        contenders(read_measured(home / production.MEASURED), _iris(home)), studies(home / REPORTS)
+    ),
+    "studies": lambda home: overview(studies(home / REPORTS)),
+}
+"""What may stand between markers of a page, and how it is made."""
+
+
+def rewrite(page: Path, home: Path) -> None:
+    """Put fresh blocks between those markers that the page has; the rest stays.
 
     Raises:
         ReportError: the page cannot be read or has no markers.
+        StudyError: what a block is made from was not made yet.
     """
     try:
         text = page.read_text(encoding="utf-8")
     except OSError as error:
         raise ReportError(f"{page} cannot be read: {error.strerror}") from None
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ReportError(f"{page} has no place for the figures; expected the lines {BEGIN!r} and {END!r}")
-    page.write_text(f"{before}{BEGIN}\n{table(cards)}\n{END}{after}", encoding="utf-8")
+    wanted = [name for name in BLOCKS if markers(name)[0] in text]
+    try:
+        for name in wanted or ["figures"]:
+            text = put(page, text, name, BLOCKS[name](home))
+    except ValueError as error:
+        raise ReportError(str(error)) from None
+    page.write_text(text, encoding="utf-8")
+
+
+def refresh(home: Path) -> None:
+    """Every page and plot below ``reports`` again, from the figures beside it: nothing is trained.
+
+    Raises:
+        StudyError: figures are damaged, or of another format.
+    """
+    for each in studies(home / REPORTS):
+        write_page(home / REPORTS / each.name)
+    if (home / REPORTS / claims.CLAIMS / claims.EVIDENCE).is_file():
+        claims.write(home / REPORTS)
+    if (home / production.MEASURED).is_file() and (home / REPORTS / IRIS / STUDY_RESULTS).is_file():
+        production.write(home)
+
+
+def _iris(home: Path) -> Results:
+    return read_results(home / REPORTS / IRIS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,11 @@ import pytest
 
 from research.__main__ import HOME, JOURNAL, main
 from research.experiments import EXPERIMENTS
-from research.report import BEGIN, END, read_cards, table
+from research.markdown import markers
+from research.report import BEGIN, BLOCKS, END, read_cards, refresh, table
+from research.study import specification
+from research.study.command import read_results
+from research.study.page import page
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -44,11 +49,41 @@ def test_results_in_the_repository_are_fresh(tmp_path: Path) -> None:
         assert (HOME / name).read_bytes() == content, name
 
 
-def test_journal_is_up_to_date() -> None:
-    """The table in the journal is the one that the kept results give."""
-    text = (HOME / JOURNAL).read_text(encoding="utf-8")
-    inside = text.partition(BEGIN)[2].partition(END)[0]
-    assert inside.strip() == table(read_cards(HOME))
+@pytest.mark.parametrize("name", BLOCKS)
+def test_journal_is_up_to_date(name: str) -> None:
+    """Every block of the journal is the one that the kept results give."""
+    begin, end = markers(name)
+    _, found, rest = (HOME / JOURNAL).read_text(encoding="utf-8").partition(begin)
+    assert found
+    assert rest.partition(end)[0].strip() == BLOCKS[name](HOME)
+
+
+@pytest.mark.parametrize("name", specification.names())
+def test_reports_are_up_to_date(name: str) -> None:
+    """Every shipped study was run, and its page is the one that its figures give."""
+    home = HOME / "reports" / name
+    results = read_results(home)
+    plots = ["scores", "calibration", "confusion"] if results.classes else ["scores"]
+    assert (home / "report.md").read_text("utf-8") == page(results, plots)
+    assert {path.stem for path in home.glob("*.svg")} == set(plots)
+
+
+def test_refresh_writes_what_is_kept(tmp_path: Path) -> None:
+    """Pages and plots of a study and of the claims, byte for byte."""
+    for name in ("iris/results.json", "claims/evidence.json"):
+        (tmp_path / "reports" / name).parent.mkdir(parents=True)
+        (tmp_path / "reports" / name).write_bytes((HOME / "reports" / name).read_bytes())
+    refresh(tmp_path)
+    written = files(tmp_path)
+    assert len(written) == 9
+    assert [name for name, content in written.items() if (HOME / name).read_bytes() != content] == []
+
+
+def test_links_of_the_journal_lead_somewhere() -> None:
+    """Reports, plots, the notebook and the study files are there."""
+    links = re.findall(r"\]\(([^)]+)\)", (HOME / JOURNAL).read_text(encoding="utf-8"))
+    assert len(links) > 10
+    assert [link for link in links if not (HOME / link).exists()] == []
 
 
 def test_report_rewrites_the_table_only(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -71,13 +106,18 @@ def test_report_says_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixtu
         assert main(["report", "--out", str(tmp_path)]) == 1
         return capsys.readouterr().err
 
+    page = tmp_path / JOURNAL
+    assert f"{JOURNAL} cannot be read" in told()
+    page.write_text("no markers")
     assert "heuristic.json cannot be read: No such file or directory; run: mps research train\n" in told()
     (tmp_path / "results").mkdir()
     for path in (HOME / "results").iterdir():
         (tmp_path / "results" / path.name).write_bytes(path.read_bytes())
-    assert f"{JOURNAL} cannot be read" in told()
-    (tmp_path / JOURNAL).write_text("no markers")
     assert "has no place for the figures" in told()
+    page.write_text(BEGIN)
+    assert "has no place for the figures" in told()
+    page.write_text(f"{BEGIN}\n{END}\n" + "\n".join(markers("claims")))
+    assert "run: mps research study iris" in told()
     (tmp_path / "results" / "xgboost.json").write_text("{}")
     assert "xgboost.json is not a card" in told()
 
