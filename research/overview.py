@@ -10,7 +10,6 @@ from research.study.command import RESULTS, read_results
 from research.study.families import INTERPRETABILITY
 from research.study.page import LEVEL
 from research.study.results import FamilyResult, Results, Score
-from research.study.running import RESAMPLED
 
 METHOD = "repeated_k_fold"
 HEADINGS = (
@@ -61,6 +60,8 @@ def _row(results: Results) -> list[str]:
     quality = ("accuracy " if results.classes else "R² ") + between(
         score.value, score.low, score.high, bool(results.classes)
     )
+    if score.rows < results.rows:
+        quality += f" (sample of {score.rows:,})"
     return [link, size, quality, best.name, alike, plainest([each for each, _ in found]).name]
 
 
@@ -70,6 +71,5 @@ def _value(pair: tuple[FamilyResult, Score]) -> float:
 
 def _differ(results: Results, one: str, other: str) -> bool:
     return any(
-        {test.first, test.second} == {one, other} and test.p_holm < LEVEL and test.test.startswith(RESAMPLED)
-        for test in results.comparisons
+        {test.first, test.second} == {one, other} and test.p_holm < LEVEL for test in results.comparisons
     )

@@ -24,7 +24,7 @@ from research.validation.paired import corrected_resampled_t, holm, mcnemar
 Say = Callable[[str], None]
 MCNEMAR, RESAMPLED = "exact McNemar", "corrected resampled t"
 SURE = ("leave_one_out", "repeated_k_fold", "hold_out", "nested")
-"""Methods whose answers are taken for confusion, calibration and McNemar, the best first."""
+"""Confusion, calibration and McNemar are of the one that asks most rows; of equals, of the first here."""
 
 
 def candidates(study: Study, home: Path) -> list[Candidate]:
@@ -102,9 +102,10 @@ def _result(each: Candidate, validated: list[Validated], left_out: dict[str, str
 
 
 def best(validated: Iterable[Validated]) -> Validated | None:
-    """The method that says most: all rows but one to learn from, and every row asked."""
+    """The method that says most: most rows asked; then, most rows to learn from."""
     known = {done.method: done for done in validated}
-    return next((known[method] for method in SURE if method in known), None)
+    found = [known[method] for method in SURE if method in known]
+    return max(found, key=lambda done: len(done.repeats[0].rows), default=None)
 
 
 def _compared(validated: dict[str, list[Validated]], classes: bool) -> list[Comparison]:

@@ -28,11 +28,6 @@ def mae(truth: NDArray[Any], answers: NDArray[Any]) -> float:
     return float(np.abs(truth - answers).mean())
 
 
-def accuracy(found: HeldOut) -> float:
-    """Share of right answers."""
-    return float(found.right.mean())
-
-
 def scores(method: str, how: str, repeats: Sequence[HeldOut]) -> list[Score]:
     """Accuracy, or R² and mean absolute error, as the mean over repeats that asked the same rows."""
     if repeats[0].probabilities is not None:

@@ -11,7 +11,7 @@ from research.study.results import Comparison, FamilyResult, Results, Score
 def family(name: str, kind: str, value: float | None) -> FamilyResult:
     """With one score, or none."""
     score = Score(
-        method="repeated_k_fold", metric="accuracy", value=value or 0, low=0.5, high=1.0, rows=9, how=""
+        method="repeated_k_fold", metric="accuracy", value=value or 0, low=0.5, high=1.0, rows=1000, how=""
     )
     return FamilyResult(
         name=name,
@@ -59,7 +59,7 @@ def test_the_plainest_that_is_not_told_apart() -> None:
         family("xgb", "xgboost", 0.95),
     )
     link = "[flowers](reports/flowers/report.md)"
-    quality = "accuracy 95.0 % [50.0, 100.0]"
+    quality = "accuracy 95.0 % [50.0, 100.0] (sample of 1,000)"
     assert cells(study(three, None)) == [link, "1,234 x 2", quality, "xgb", "tree, mine", "mine"]
     assert cells(study(three, ("mine", "xgb"))) == [link, "1,234 x 2", quality, "xgb", "tree", "tree"]
 

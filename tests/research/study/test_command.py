@@ -23,8 +23,9 @@ from research.iris import dataset
 from research.study import specification
 from research.study.command import read_results, write_page
 from research.study.errors import StudyError
-from research.study.keeping import keep, labels
+from research.study.keeping import answer_column, keep, labels
 from research.study.results import encoded, rounded
+from research.study.rows import Rows
 from research.study.running import candidates
 from research.training import train
 from tests.research.study.conftest import Made
@@ -138,6 +139,13 @@ def test_figures_are_rounded() -> None:
         "c": float("inf"),
     }
     assert b'"plain": 1' not in encoded(msgspec.defstruct("Empty", [])())
+
+
+def test_the_answers_have_a_column_of_their_own() -> None:
+    """Named as the user named it, or as no feature is."""
+    rows = Rows("r", ("answer", "b"), np.zeros((1, 2)), np.zeros(1), (), {})
+    assert answer_column(rows, "yield") == "yield"
+    assert answer_column(rows, None) == "answer_"
 
 
 def test_numbers_stay_numbers_in_answers() -> None:

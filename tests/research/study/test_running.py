@@ -13,6 +13,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from research.study import families
 from research.study.errors import StudyError
+from research.study.page import page
 from research.study.results import Results, encoded
 from research.study.running import candidates, run
 from research.study.scoring import mae, r2
@@ -70,13 +71,13 @@ def test_cross_validation_by_hand(small: Made) -> None:
 
 
 def test_calibration_confusion_and_pairs(small: Made) -> None:
-    """Of the method that says most; ten pairs by two tests, each adjusted among its ten."""
+    """Of the method that asks most rows; ten pairs by two tests, each adjusted among its ten."""
     results = small.results
     tree = next(each for each in results.families if each.name == "decision_tree")
     assert tree.confusion
     assert tree.calibration
-    assert sum(map(sum, tree.confusion.counts)) == 12 == sum(place.rows for place in tree.calibration.bins)
-    assert "leave-one-out of a sample of 12 rows" in tree.confusion.how
+    assert sum(map(sum, tree.confusion.counts)) == 60 == sum(place.rows for place in tree.calibration.bins)
+    assert "3-fold cross-validation of 60 rows" in tree.confusion.how
     assert len(results.comparisons) == 20
     for test in results.comparisons:
         assert test.p <= test.p_holm <= min(1.0, 10 * test.p) + 1e-12
@@ -104,6 +105,18 @@ def test_a_regression(values: Made) -> None:
     )
     assert first.difference < 0
     assert first.p_holm < 0.05
+
+
+def test_one_split_alone(write: Write) -> None:
+    """No folds to compare over; a split and leave-one-out are not compared with one another."""
+    head = SMALL.partition("[methods]")[0]
+    results = found(write(head + "[methods]\nhold_out = { share = 0.25 }"))
+    assert {test.test.partition(",")[0] for test in results.comparisons} == {"exact McNemar"}
+    assert not any(each.picks for each in results.families)
+    forest_only = found(write(head + "[methods]\nout_of_bag = {}"))
+    assert forest_only.comparisons == ()
+    assert "Do the families differ" not in page(forest_only, [])
+    assert "Can the probabilities" not in page(forest_only, [])
 
 
 def test_values_as_scikit_learn_has_them() -> None:
