@@ -13,6 +13,7 @@ import joblib
 import numpy as np
 import pandas
 import pytest
+from xgboost import XGBClassifier
 
 from bench.__main__ import main as bench
 from bench.process import ServerProcess
@@ -149,6 +150,28 @@ def test_your_own_csv_or_parquet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert grown["predictions"] == names[model.predict(features)].tolist()
     assert np.abs(np.array(grown["probabilities"]) - model.predict_proba(features)).max() <= 1.2e-7
     assert warm["predictions"] == weather.predict(rows[["rain_mm"]]).tolist()
+
+
+def test_a_study_from_its_file_to_its_promotion(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The README's lines on a small table; what is promoted answers its first row."""
+    block = README.partition("## Train and compare")[2].partition("```sh\n")[2].partition("\n```")[0]
+    monkeypatch.chdir(tmp_path)
+    chance = np.random.default_rng(0)
+    rows = pandas.DataFrame({"rain_mm": chance.uniform(300, 700, 60), "degrees_c": chance.uniform(5, 25, 60)})
+    rows.assign(crop=np.where(rows.rain_mm > 500, "rye", "maize")).to_csv("my_harvest.csv", index=False)
+    (line,) = [line for line in block.splitlines() if line.startswith("printf")]
+    printf, text, arrow, file = shlex.split(line)
+    assert (printf, arrow) == ("printf", ">")
+    Path(file).write_text(text.replace("\\n", "\n"), "utf-8")
+    follow(block.splitlines())
+    serve = shlex.split(block.splitlines()[-1])[2:]
+    with ServerProcess(registry=Path(serve[1]), model_type=serve[3]) as server:
+        connection = server.connect()
+        answer = batch(connection, "/predict/batch", rows)
+        connection.close()
+    trained = XGBClassifier()
+    trained.load_model(f"my_study/models/{serve[3]}.json")
+    assert answer["predictions"] == np.array(["maize", "rye"])[trained.predict(rows)].tolist()
 
 
 def follow(lines: list[str]) -> None:
