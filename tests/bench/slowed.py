@@ -52,7 +52,8 @@ def load_worker(*arguments: Any) -> Any:
     What is wasted is measured in the processor time of the whole worker since the last request: on a slow
     or a busy machine it grows with everything else.
     """
-    answer, share = honest_load_worker(*arguments), float(os.environ[SHARE])
+    share = float(os.environ[SHARE])  # before: a worker that has started leaves its environment behind
+    answer = honest_load_worker(*arguments)
     since_s = process_time()
 
     def slowed(*request: Any) -> Any:
