@@ -40,8 +40,8 @@ from server.v2.tensors import Behind
 LENGTH_VARIABLE = "HTTP_INFERENCE_HEADER_CONTENT_LENGTH"
 """``Inference-Header-Content-Length``, as CGI names it."""
 LENGTH_HEADER = "Inference-Header-Content-Length"
-LEAST_SLICE = 2048
-"""Rows. A run costs some microseconds, and lets the interpreter go: single rows need not wait for it."""
+LEAST_SLICE = 16_384
+"""Rows. A run lets the interpreter go: single rows need not wait for it, however long it is."""
 WINDOW_BITS = {"gzip": 31, "deflate": 15}
 """Of zlib; the protocol's deflate is zlib's own format."""
 

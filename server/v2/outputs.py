@@ -19,6 +19,8 @@ from server.v2.message import Inference, Output, flag, whole
 from server.v2.refusal import refuse
 
 LENGTH = struct.Struct("<I")
+Buffer = bytes | memoryview
+"""Bytes of a tensor; those of numbers are not copied before the body is put together."""
 
 
 class Asked(NamedTuple):
@@ -80,7 +82,7 @@ class Outputs:
             raise refuse("an output is asked for twice")
         return found
 
-    def encoded(self, asked: Sequence[Asked], answers: Answers) -> tuple[list[dict[str, Any]], list[bytes]]:
+    def encoded(self, asked: Sequence[Asked], answers: Answers) -> tuple[list[dict[str, Any]], list[Buffer]]:
         """The outputs of a response, and the bytes behind its JSON.
 
         Raises:
@@ -94,7 +96,7 @@ class Outputs:
                 behind.append(raw)
         return told, behind
 
-    def _one(self, asked: Asked, answers: Answers) -> tuple[dict[str, Any], bytes | None]:
+    def _one(self, asked: Asked, answers: Answers) -> tuple[dict[str, Any], Buffer | None]:
         if asked.top:
             return self._classification(asked, answers.numbers)
         if asked.name == "label":
@@ -103,19 +105,19 @@ class Outputs:
         numbers = np.ascontiguousarray(answers.numbers, NUMPY[datatype])
         output = {"name": asked.name, "datatype": datatype, "shape": list(numbers.shape)}
         if asked.binary:
-            return _with_bytes(output, numbers.tobytes())
+            return _with_bytes(output, numbers.reshape(-1).view(np.uint8).data)
         if np.isinf(numbers).any():
             raise refuse(f"output {asked.name!r}: the model's answer is infinite; ask for binary data")
         return output | {"data": msgspec.Raw(written(numbers.reshape(-1)))}, None
 
-    def _label(self, binary: bool, labels: NDArray[np.int64]) -> tuple[dict[str, Any], bytes | None]:
+    def _label(self, binary: bool, labels: NDArray[np.int64]) -> tuple[dict[str, Any], Buffer | None]:
         datatype = self.named[0].datatype
         output = {"name": "label", "datatype": datatype, "shape": [len(labels)]}
         if binary:
             return _with_bytes(output, self._packed.joined(labels))
         return output | {"data": msgspec.Raw(b"[%b]" % self._told.joined(labels))}, None
 
-    def _classification(self, asked: Asked, numbers: NDArray[Any]) -> tuple[dict[str, Any], bytes | None]:
+    def _classification(self, asked: Asked, numbers: NDArray[Any]) -> tuple[dict[str, Any], Buffer | None]:
         """``value:index:label`` of the most probable classes, the first of equals first."""
         order = np.argsort(-numbers, axis=1, kind="stable")[:, : asked.top]
         texts = [
@@ -138,11 +140,11 @@ def _named(signature: Signature, numbers: str) -> tuple[Named, ...]:
     return (label, chances) if signature.probabilities else (label,)
 
 
-def _with_bytes(output: dict[str, Any], raw: bytes) -> tuple[dict[str, Any], bytes]:
+def _with_bytes(output: dict[str, Any], raw: Buffer) -> tuple[dict[str, Any], Buffer]:
     return output | {"parameters": {"binary_data_size": len(raw)}}, raw
 
 
-def encode(response: dict[str, Any], behind: Sequence[bytes]) -> tuple[bytes, int | None]:
+def encode(response: dict[str, Any], behind: Sequence[Buffer]) -> tuple[bytes, int | None]:
     """The body, and the length of its JSON where bytes follow."""
     text = msgspec.json.encode(response)
     return (b"".join([text, *behind]), len(text)) if behind else (text, None)

@@ -11,6 +11,7 @@ import numpy as np
 from registry.manifest import Manifest
 from server.v2.datatypes import BYTES, NUMPY
 from server.v2.message import MAX_TENSORS, Inference, Input, Output, Parameters
+from server.v2.outputs import Buffer
 from server.v2.refusal import refuse
 from server.v2.tensors import LENGTH, Apart
 from server.v2.wire.inference_pb2 import ModelInferRequest, ModelInferResponse
@@ -49,10 +50,13 @@ def read(message: ModelInferRequest) -> tuple[Inference, Apart]:
     return Inference(inputs, outputs or None, message.id, {"binary_data_output": True}), Apart(parts)
 
 
-def written(manifest: Manifest, id_: str, tensors: Sequence[dict[str, Any]], raws: Sequence[bytes]) -> bytes:
+def written(manifest: Manifest, id_: str, tensors: Sequence[dict[str, Any]], raws: Sequence[Buffer]) -> bytes:
     """The answer, whose outputs are all raw."""
     response = ModelInferResponse(
-        model_name=manifest.name, model_version=str(manifest.version), id=id_, raw_output_contents=raws
+        model_name=manifest.name,
+        model_version=str(manifest.version),
+        id=id_,
+        raw_output_contents=map(bytes, raws),
     )
     for each in tensors:
         response.outputs.add(name=each["name"], datatype=each["datatype"], shape=each["shape"])

@@ -41,7 +41,7 @@ def told(outputs: Outputs, answers: Answers, *wanted: Output, **parameters: Any)
         if "parameters" in output:
             raw = next(raws)
             assert output.pop("parameters") == {"binary_data_size": len(raw)}
-            output["data"] = unpacked(output["datatype"], raw).tolist()
+            output["data"] = unpacked(output["datatype"], bytes(raw)).tolist()
             output["binary"] = True
         else:
             output["data"] = msgspec.json.decode(msgspec.json.encode(output["data"]))
