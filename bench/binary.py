@@ -28,7 +28,7 @@ LENGTH_HEADER = "Inference-Header-Content-Length"
 MODEL, ROWS, CLASSES = "decision_tree", 10_000, 3
 GOAL = 8.0
 """Times the rows a second of JSON, at least, where numbers come back."""
-CONNECTIONS, STREAM_S, STREAMS = 3, 0.8, 9
+CONNECTIONS, STREAM_S, STREAMS = 3, 0.6, 21
 """As many that ask without a pause keep the server's processor busy."""
 BYTES, JSON = "bytes", "JSON"
 OUTPUTS = {"probabilities": ("probabilities",), "label and probabilities": ("label", "probabilities")}
