@@ -46,6 +46,28 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="mps convert", description=__doc__, epilog=EPILOG, allow_abbrev=False
     )
+    _add_model(parser)
+    add = parser.add_argument
+    add("--registry", type=Path, default=SHIPPED, metavar="DIR", help="registry root (default: %(default)s)")
+    add("--promote", action="store_true", help="also make it the version that is served, if its gates pass")
+    add("--force", type=reason, metavar="REASON", help="with --promote: although a gate fails, and why")
+    add(
+        "--allow-inexact",
+        action="store_true",
+        help="publish even a model that misses its target; the entry says by how much",
+    )
+    add(
+        "--random-rows",
+        type=_positive,
+        default=RANDOM_ROWS,
+        metavar="N",
+        help="random rows that are tried (default: %(default)s)",
+    )
+    return parser
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    """Which model, and what is known of it."""
     add = parser.add_argument
     add(
         "model",
@@ -83,22 +105,6 @@ def _parser() -> argparse.ArgumentParser:
         help="the card that training wrote, with units and ranges, or a folder with one <file stem>.json per "
         "model",
     )
-    add("--registry", type=Path, default=SHIPPED, metavar="DIR", help="registry root (default: %(default)s)")
-    add("--promote", action="store_true", help="also make it the version that is served, if its gates pass")
-    add("--force", type=reason, metavar="REASON", help="with --promote: although a gate fails, and why")
-    add(
-        "--allow-inexact",
-        action="store_true",
-        help="publish even a model that misses its target; the entry says by how much",
-    )
-    add(
-        "--random-rows",
-        type=_positive,
-        default=RANDOM_ROWS,
-        metavar="N",
-        help="random rows that are tried (default: %(default)s)",
-    )
-    return parser
 
 
 def _range(text: str) -> tuple[str, Range]:
