@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from time import perf_counter_ns
 
 from litestar import Response, post
 from litestar.handlers import HTTPRouteHandler
 
-from server.endpoints.answer import AnyRequest, id_of, respond, variable
+from server.endpoints.answer import AnyRequest, respond
+from server.endpoints.asking import asked
 from server.endpoints.body import Read
 from server.explanation.desk import MAX_WAITING, Desk
 from server.generation import Serving
-from server.prediction import Ask
 
 THREADS = 2 * (1 + MAX_WAITING)
 """Those who are let in, and as many who are being sent away."""
@@ -25,19 +24,7 @@ def explanation_routes(serving: Serving, read: Read) -> list[HTTPRouteHandler]:
     threads = ThreadPoolExecutor(THREADS, thread_name_prefix="explanation")
 
     async def answer(request: AnyRequest, name: str | None) -> Response[bytes]:
-        arrived_ns = perf_counter_ns()
-        headers = request.headers
-        ask = Ask(
-            model=name,
-            content_type=headers.get("content-type"),
-            query=request.scope["query_string"].decode("latin-1"),
-            body=await read(request),
-            timeout_ms=headers.get("x-request-timeout-ms"),
-            request_id=id_of(request.scope),
-            arrived_ns=arrived_ns,
-            received_ns=perf_counter_ns(),
-            variable=variable(request),
-        )
+        ask = await asked(request, name, read)
         return respond(await asyncio.get_running_loop().run_in_executor(threads, desk.explain, ask))
 
     @post("/explain", status_code=200)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from time import perf_counter_ns
 
 from litestar import Response, post
 from litestar.handlers import HTTPRouteHandler
 
 from server.admission import MAX_WAITING
 from server.counters import BATCH, PREDICT, Counters
-from server.endpoints.answer import AnyRequest, id_of, respond, variable
+from server.endpoints.answer import AnyRequest, respond
+from server.endpoints.asking import asked
 from server.endpoints.body import Read
 from server.generation import Serving
-from server.prediction import Ask, count, predict, predict_batch, takes_long
+from server.prediction import count, predict, predict_batch, takes_long
 
 THREADS = MAX_WAITING + 2
 """Everybody that the line lets wait, whoever is at work, and one whom it refuses."""
@@ -30,7 +30,7 @@ class Predictions:
 
     async def answer(self, request: AnyRequest, endpoint: int, name: str | None) -> Response[bytes]:
         """By the plain function of the endpoint."""
-        ask = await self._ask(request, name)
+        ask = await asked(request, name, self._read)
         answer = predict if endpoint == PREDICT else predict_batch
         if takes_long(self._serving, ask, endpoint):
             loop = asyncio.get_running_loop()
@@ -39,21 +39,6 @@ class Predictions:
             answered = answer(self._serving, ask)
         count(self._counters, answered)
         return respond(answered.reply)
-
-    async def _ask(self, request: AnyRequest, name: str | None) -> Ask:
-        arrived_ns = perf_counter_ns()
-        headers = request.headers
-        return Ask(
-            model=name,
-            content_type=headers.get("content-type"),
-            query=request.scope["query_string"].decode("latin-1"),
-            body=await self._read(request),
-            timeout_ms=headers.get("x-request-timeout-ms"),
-            request_id=id_of(request.scope),
-            arrived_ns=arrived_ns,
-            received_ns=perf_counter_ns(),
-            variable=variable(request),
-        )
 
 
 def prediction_routes(serving: Serving, counters: Counters, read: Read) -> list[HTTPRouteHandler]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from time import perf_counter_ns
 from typing import Any
 
 import msgspec
@@ -16,11 +15,11 @@ from registry.store import Store
 from server.admission import MAX_WAITING
 from server.counters import Counters
 from server.endpoints.admin import admin
-from server.endpoints.answer import AnyRequest, id_of, json_answer, respond, variable
+from server.endpoints.answer import AnyRequest, json_answer, respond
+from server.endpoints.asking import asked
 from server.endpoints.body import Read
 from server.errors import MalformedBody, TooLarge
 from server.generation import Generation, Lane, Serving
-from server.prediction import Ask
 from server.switching import request as switching
 from server.switching.messages import Load, Unload
 from server.v2 import metadata
@@ -122,19 +121,7 @@ def _inference_route(serving: Serving, counters: Counters, read: Read) -> HTTPRo
 
     @post([f"{NAMED}/infer", f"{VERSIONED}/infer"], status_code=200)
     async def inference(request: AnyRequest) -> Response[bytes]:
-        arrived_ns = perf_counter_ns()
-        headers = request.headers
-        ask = Ask(
-            model=_reference(request),
-            content_type=headers.get("content-type"),
-            query=request.scope["query_string"].decode("latin-1"),
-            body=await read(request),
-            timeout_ms=headers.get("x-request-timeout-ms"),
-            request_id=id_of(request.scope),
-            arrived_ns=arrived_ns,
-            received_ns=perf_counter_ns(),
-            variable=variable(request),
-        )
+        ask = await asked(request, _reference(request), read)
         inferred = await asyncio.get_running_loop().run_in_executor(threads, infer, serving, ask)
         count(counters, inferred)
         return respond(inferred.reply)
